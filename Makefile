@@ -1,0 +1,62 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Everything they need they install themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CLUSTER ?= auto
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt docs unit control-plane e2e bench lock clean
+
+help: ## what there is
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+setup: $(READY) ## the environment of the checkout, nothing else
+
+$(READY): pyproject.toml requirements/lock.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "This Python has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes
+	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER)
+
+test: check unit e2e ## everything that CI runs
+
+check: $(READY) ## lint, types, import rules, generated files
+	$(BIN)/ruff format --check operator tests tools
+	$(BIN)/ruff check operator tests tools
+	$(BIN)/mypy
+	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/reference.py --check
+
+fmt: $(READY) ## format and fix what can be fixed
+	$(BIN)/ruff format operator tests tools
+	$(BIN)/ruff check --fix operator tests tools
+
+docs: $(READY) ## docs/reference.md from crds/ and the settings
+	$(BIN)/python tools/reference.py
+
+unit: $(READY) ## tests without a control plane
+	$(PYTEST) tests/unit tests/seed tests/contract
+
+control-plane: $(READY) ## find or build kube-apiserver, etcd and kubectl (once, into the cache)
+	$(BIN)/python -m milvus_embedding.devkit.controlplane
+
+e2e: control-plane ## tests on a real kube-apiserver
+	$(PYTEST) tests/e2e
+
+bench: control-plane ## the benchmark table, beside a plain kopf operator in the same run
+	$(BIN)/python -m tests.bench
+
+lock: $(READY) ## renew requirements/lock.txt from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --no-emit-index-url --no-header --generate-hashes --quiet --upgrade --output-file requirements/lock.txt
+
+clean: ## remove the environment and caches of the checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
