@@ -1,0 +1,86 @@
+"""The whole validation: what the API server would refuse, then what the operator could not carry out."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path as FilePath
+from typing import cast
+
+from milvus_embedding.api.kinds import KINDS
+from milvus_embedding.api.metadata import API_VERSION, GROUP
+from milvus_embedding.api.model import InvalidObjectError
+from milvus_embedding.api.references import Key
+from milvus_embedding.validation.crds import schemas
+from milvus_embedding.validation.defaults import with_defaults
+from milvus_embedding.validation.documents import SourcedDocument, load_paths
+from milvus_embedding.validation.inventory import AnyResource, Inventory
+from milvus_embedding.validation.problems import Check, Path, Problem
+from milvus_embedding.validation.references import reference_problems
+from milvus_embedding.validation.rules import rule_problems
+from milvus_embedding.validation.structure import structural_problems
+
+
+def validate_paths(paths: Iterable[FilePath]) -> list[Problem]:
+    """Validate manifests in files and folders."""
+    documents, problems = load_paths(paths)
+    return _sorted([*problems, *validate_documents(documents)])
+
+
+def validate_documents(docs: Sequence[SourcedDocument]) -> list[Problem]:
+    """Validate documents that belong together, sorted by file and line.
+
+    Documents of kinds that are not ours are only looked up in: Secrets (the names of their keys) and Namespaces.
+    References are checked between objects that are valid by themselves.
+    """
+    inventory = Inventory()
+    problems: list[Problem] = []
+    for document in docs:
+        if document.api_version.split("/")[0] != GROUP:
+            inventory.note(document)
+            continue
+        found = [_placed(problem, document) for problem in _object_problems(document)]
+        problems += found or _take(document, inventory)
+    problems += reference_problems(inventory)
+    return _sorted(problems)
+
+
+def _sorted(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.file, problem.line, problem.message))
+
+
+def _placed(problem: Problem, document: SourcedDocument) -> Problem:
+    return problem.at(file=document.file, line=document.line_of(problem.path), subject=document.subject)
+
+
+def _object_problems(document: SourcedDocument) -> Iterator[Problem]:
+    if document.kind not in KINDS:
+        near = difflib.get_close_matches(document.kind, KINDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KINDS)}"
+        yield Problem(check=Check.SCHEMA, path=("kind",), message=f"unknown kind {document.kind[:63]!r}; {hint}")
+        return
+    if document.api_version != API_VERSION:
+        message = f"unknown version of the API: write {API_VERSION}"
+        yield Problem(check=Check.SCHEMA, path=("apiVersion",), message=message)
+        return
+    # Defaulting a map gives a map.
+    body = cast("dict[str, object]", with_defaults(schemas()[document.kind], document.body))
+    structural = list(structural_problems(document.kind, body))
+    # The API server evaluates no rules on what its schema refuses; unknown fields do not get in their way.
+    if all("unknown field" in problem.message for problem in structural):
+        structural += rule_problems(document.kind, body)
+    yield from structural
+
+
+def _take(document: SourcedDocument, inventory: Inventory) -> list[Problem]:
+    path: Path = ("metadata", "name")
+    try:
+        resource = cast("AnyResource", KINDS[document.kind].parse(document.body))
+    except InvalidObjectError as error:
+        return [_placed(Problem(check=Check.SCHEMA, message=str(error)), document)]
+    key = Key(document.kind, document.namespace, document.name)
+    if key in inventory.sources:
+        first = inventory.sources[key]
+        message = f"declared twice, also at {first.file}:{first.line}: remove one"
+        return [_placed(Problem(check=Check.REFERENCES, path=path, message=message), document)]
+    inventory.resources[key] = resource
+    inventory.sources[key] = document
+    return []
