@@ -1,0 +1,123 @@
+"""AlterCollection, AlterCollectionField and AddCollectionField: what Milvus lets one change in place."""
+
+import grpc
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
+
+from milvus_embedding.devkit.milvus.base import Base
+from milvus_embedding.devkit.milvus.catalog import CollectionRecord, complete, engine_schema, key_values
+from milvus_embedding.devkit.milvus.rules import check_fields, check_properties, pairs, parse_bool
+from milvus_embedding.devkit.milvus.status import RefusedError, invalid_parameter, success
+
+_DESCRIPTION, _CONSISTENCY, _DYNAMIC = "collection.description", "consistency_level", "dynamicfield.enabled"
+_FIELD_DESCRIPTION = "field.description"
+_WHILE_RELEASED = ("mmap.enabled", "mmap_enabled", "warmup")
+_FIELD_KEYS = ("max_length", "max_capacity", _FIELD_DESCRIPTION, *_WHILE_RELEASED)
+
+
+class Alteration(Base):
+    """See the module."""
+
+    def AlterCollection(
+        self, request: milvus_pb2.AlterCollectionRequest, context: grpc.ServicerContext
+    ) -> common_pb2.Status:
+        record = self.record(request, context)
+        properties, removed = pairs(request.properties), list(request.delete_keys)
+        if properties and removed:
+            raise invalid_parameter("properties and deleteKeys cannot be provided at the same time")
+        indexed = any(record.index_of(name) for name in record.vector_fields())
+        touched = {**properties, **dict.fromkeys(removed, "")}
+        check_properties(properties or touched, loaded=record.loaded, vector_indexed=indexed)
+        with self.engine.lock:
+            self._special(record, properties)
+            record.properties = {
+                key: value for key, value in {**record.properties, **properties}.items() if key not in removed
+            }
+            self.catalog.save(record)
+        return success()
+
+    def _special(self, record: CollectionRecord, properties: dict[str, str]) -> None:
+        """Takes out of `properties` those that are no properties but parts of the collection."""
+        if _DYNAMIC in properties:
+            if len(properties) > 1:
+                raise invalid_parameter(f"can not alter {_DYNAMIC} with other properties at the same time")
+            self._set_dynamic(record, parse_bool(_DYNAMIC, properties.pop(_DYNAMIC)))
+        if _DESCRIPTION in properties:
+            record.schema.description = properties.pop(_DESCRIPTION)
+        if _CONSISTENCY in properties:
+            record.consistency_level = _consistency(properties.pop(_CONSISTENCY))
+
+    def _set_dynamic(self, record: CollectionRecord, enabled: bool) -> None:
+        if not enabled and record.schema.enable_dynamic_field:
+            raise invalid_parameter("dynamic schema cannot be disabled")
+        schema = _copy(record.schema)
+        schema.enable_dynamic_field = enabled
+        self._reshape(record, schema)
+
+    def AlterCollectionField(
+        self, request: milvus_pb2.AlterCollectionFieldRequest, context: grpc.ServicerContext
+    ) -> common_pb2.Status:
+        record = self.record(request, context)
+        properties = pairs(request.properties)
+        for key in (*properties, *request.delete_keys):
+            if key not in _FIELD_KEYS:
+                raise invalid_parameter(f"{key} does not allow update in collection field param")
+            if key in _WHILE_RELEASED and record.loaded:
+                raise RefusedError("can not alter collection field properties if collection loaded")
+        schema = _copy(record.schema)
+        field = next((item for item in schema.fields if item.name == request.field_name), None)
+        if field is None:
+            raise invalid_parameter(f"field {request.field_name} does not exist in collection {record.name}")
+        field.description = properties.pop(_FIELD_DESCRIPTION, field.description)
+        merged = {**pairs(field.type_params), **properties}
+        for key in request.delete_keys:
+            merged.pop(key, None)
+        del field.type_params[:]
+        field.type_params.extend(key_values(dict(sorted(merged.items()))))
+        check_fields(schema)
+        with self.engine.lock:
+            self._reshape(record, schema)
+            self.catalog.save(record)
+        return success()
+
+    def AddCollectionField(
+        self, request: milvus_pb2.AddCollectionFieldRequest, context: grpc.ServicerContext
+    ) -> common_pb2.Status:
+        record = self.record(request, context)
+        field = schema_pb2.FieldSchema.FromString(request.schema)
+        _check_addable(field)
+        schema = _copy(record.schema)
+        schema.fields.append(field)
+        check_fields(schema)
+        complete(schema)
+        with self.engine.lock:
+            self._reshape(record, schema)
+            self.catalog.save(record)
+        return success()
+
+    def _reshape(self, record: CollectionRecord, schema: schema_pb2.CollectionSchema) -> None:
+        self.engine.change_schema(record.database, engine_schema(schema))
+        record.schema = schema
+
+
+def _check_addable(field: schema_pb2.FieldSchema) -> None:
+    if not field.nullable:
+        raise invalid_parameter(f"added field must be nullable, please check it, field name = {field.name}")
+    if field.is_primary_key or field.autoID or field.is_partition_key:
+        raise invalid_parameter(f"added field can not be a key or have autoID, field name = {field.name}")
+    if field.data_type >= schema_pb2.DataType.BinaryVector:
+        raise invalid_parameter(f"not support to add vector field, field name = {field.name}")
+
+
+def _copy(schema: schema_pb2.CollectionSchema) -> schema_pb2.CollectionSchema:
+    copy = schema_pb2.CollectionSchema()
+    copy.CopyFrom(schema)
+    return copy
+
+
+def _consistency(value: str) -> int:
+    levels: dict[str, int] = dict(common_pb2.ConsistencyLevel.items())
+    if value in levels:
+        return levels[value]
+    if value.isdecimal() and int(value) in levels.values():
+        return int(value)
+    raise invalid_parameter(f"invalid consistency level: {value[:50]}")
