@@ -1,0 +1,1 @@
+"""DashScope: the probe of an API key."""

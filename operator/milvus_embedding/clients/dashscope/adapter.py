@@ -1,0 +1,129 @@
+"""Asks DashScope over HTTP whether a key embeds.
+
+One short text is sent, in the native request body that Milvus uses too. Of the answer only the HTTP status and the
+error code are looked at; nothing of it is logged or raised.
+"""
+
+import asyncio
+import ipaddress
+import json
+import re
+import ssl
+from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpx
+
+from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, KeyProbe, ProbeResult, Verdict
+from milvus_embedding.domain.endpoints import check_address, check_endpoint
+
+TIMEOUT_SECONDS = 10.0
+BODY_LIMIT = 64 * 1024
+"""Bytes of an answer that are read; a vector of 2,048 numbers takes about 45 KiB."""
+
+_CODE = re.compile(r"[A-Za-z.]{1,64}")
+_UNREACHABLE = ProbeResult(Verdict.UNREACHABLE)
+
+
+class HttpKeyProbe(KeyProbe):
+    """A connection of its own per probe: probes are rare, and nothing of one key must be left for the next."""
+
+    def __init__(
+        self, *, allowed_endpoints: Sequence[str] = (), transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`allowed_endpoints` are the patterns of --allow-endpoint; `transport` replaces the network."""
+        self._allowed = tuple(allowed_endpoints)
+        self._transport = transport
+        self._tls: ssl.SSLContext | None = None
+
+    async def probe(self, *, url: str, key: str, model: str) -> ProbeResult:
+        endpoint = url or NATIVE_ENDPOINT
+        if check_endpoint(endpoint, self._allowed):
+            return _UNREACHABLE
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if await _is_link_local(endpoint):
+                    return _UNREACHABLE
+                return await self._ask(endpoint, key, model)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):  # TimeoutError is an OSError
+            return _UNREACHABLE
+
+    async def _ask(self, endpoint: str, key: str, model: str) -> ProbeResult:
+        headers = {"Authorization": f"Bearer {key}"}
+        client = httpx.AsyncClient(
+            transport=self._transport, verify=await self._context(), timeout=TIMEOUT_SECONDS, follow_redirects=False
+        )
+        async with client, client.stream("POST", endpoint, headers=headers, json=request_body(model)) as response:
+            return judge(response.status_code, await _read(response))
+
+    async def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context)  # reads hundreds of certificates
+        return self._tls
+
+
+def request_body(model: str) -> dict[str, object]:
+    """DashScope's native body for one text, as Milvus' own live check sends it."""
+    return {
+        "model": model,
+        "input": {"texts": ["check"]},
+        "parameters": {"text_type": "document", "output_type": "dense"},
+    }
+
+
+def judge(status: int, body: bytes) -> ProbeResult:
+    """Only a vector is acceptance, and only a 401 rejects the key."""
+    if status == HTTPStatus.OK and _has_embedding(body):
+        return ProbeResult(Verdict.ACCEPTED, status)
+    verdict = Verdict.REJECTED if status == HTTPStatus.UNAUTHORIZED else Verdict.REFUSED
+    return ProbeResult(verdict, status, _error_code(body))
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            break
+    return bytes(body[:BODY_LIMIT])
+
+
+def _has_embedding(body: bytes) -> bool:
+    if len(body) >= BODY_LIMIT:
+        return b'"embedding"' in body  # cut off, so it is no JSON any more
+    match _json(body):
+        case {"output": {"embeddings": [{"embedding": [int() | float(), *_]}, *_]}}:
+            return True
+    return False
+
+
+def _error_code(body: bytes) -> str:
+    match _json(body):
+        case {"code": str(code)} if _CODE.fullmatch(code):
+            return code
+    return ""
+
+
+def _json(body: bytes) -> object:
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+async def _is_link_local(endpoint: str) -> bool:
+    """Behind a name. A name that does not resolve here may still do so at a proxy."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return False  # check_endpoint has looked at it
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return any(check_address(str(item[4][0])) for item in found)

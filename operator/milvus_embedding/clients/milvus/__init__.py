@@ -1,0 +1,1 @@
+"""Milvus: the port that controllers use and the adapter behind it."""

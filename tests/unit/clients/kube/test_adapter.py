@@ -1,0 +1,278 @@
+"""The adapter against an HTTP server that answers as an API server does."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp import web
+from kubernetes.aio import client
+
+from milvus_embedding.clients.kube.adapter import KubeAdapter
+from milvus_embedding.clients.kube.port import (
+    OUR_TYPES,
+    SECRETS,
+    Access,
+    Expired,
+    Forbidden,
+    KubeError,
+    LeaseRecord,
+    NotFound,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from milvus_embedding.controllers.base import (
+    Conflict,
+    SecretFailed,
+    SecretForbidden,
+    SecretFound,
+    SecretMissing,
+    SecretWrite,
+    WriteRefused,
+)
+from milvus_embedding.domain.scrub import Scrubber
+
+KEY = "sk-0123456789abcdef"
+COLLECTIONS = OUR_TYPES["MilvusCollection"]
+Answer = tuple[int, object]
+
+
+class Server:
+    """Answers (method, path) as told; anything else is 404. Keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], Answer | Callable[[web.Request], Answer]] = {}
+        self.asked: list[tuple[str, str, str, object]] = []
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else None
+        content_type = request.headers.get("Content-Type", "")
+        self.asked.append((request.method, request.path_qs, content_type, body))
+        answer = self.answers.get((request.method, request.path), (404, {"message": "not found"}))
+        status, content = answer(request) if callable(answer) else answer
+        return web.Response(status=status, text=json.dumps(content), content_type="application/json")
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+async def kube(server: Server) -> AsyncIterator[KubeAdapter]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", server.handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    configuration = client.Configuration()
+    host, port = runner.addresses[0][:2]
+    configuration.host = f"http://{host}:{port}"
+    scrubber = Scrubber()
+    scrubber.learn(KEY)
+    adapter = KubeAdapter(client.ApiClient(configuration), scrubber, timeout=5)
+    yield adapter
+    await adapter.close()
+    await runner.cleanup()
+
+
+def secret(data: dict[str, bytes], version: str = "7", **metadata: object) -> dict[str, object]:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    meta = {"name": "s", "namespace": "ns", "resourceVersion": version, **metadata}
+    return {"kind": "Secret", "type": "Opaque", "metadata": meta, "data": encoded}
+
+
+SECRET_PATH = "/api/v1/namespaces/ns/secrets/s"
+STATUS_PATH = "/apis/embedding.milvus.io/v1alpha1/namespaces/ns/milvuscollections/docs/status"
+
+
+async def test_a_list_is_read_page_by_page(server: Server, kube: KubeAdapter) -> None:
+    def pages(request: web.Request) -> Answer:
+        last = request.query.get("continue") == "more"
+        meta = {"resourceVersion": "9"} if last else {"resourceVersion": "9", "continue": "more"}
+        return 200, {"metadata": meta, "items": [{"metadata": {"name": "b" if last else "a"}}]}
+
+    server.answers["GET", "/apis/embedding.milvus.io/v1alpha1/milvuscollections"] = pages
+    pages_read = [page async for page in kube.pages(COLLECTIONS, None)]
+    assert [page.items[0]["metadata"] for page in pages_read] == [{"name": "a"}, {"name": "b"}]
+    assert {page.resource_version for page in pages_read} == {"9"}
+    assert "limit=500" in server.asked[0][1]
+
+
+async def test_an_empty_list_is_one_page(server: Server, kube: KubeAdapter) -> None:
+    server.answers["GET", "/api/v1/namespaces/ns/secrets"] = 200, {"metadata": {}, "items": None}
+    assert [list(p.items) async for p in kube.pages(SECRETS, "ns", selector="a=b")] == [[]]
+    assert "labelSelector=a%3Db" in server.asked[0][1]
+
+
+async def test_a_status_is_patched_as_merge_patch(server: Server, kube: KubeAdapter) -> None:
+    server.answers["PATCH", STATUS_PATH] = 200, {"metadata": {"resourceVersion": "8"}}
+    patch = {"metadata": {"resourceVersion": "7"}, "status": {"conditions": ({"type": "Ready"},)}}
+    assert await kube.patch_status(COLLECTIONS, "ns", "docs", patch) == {"metadata": {"resourceVersion": "8"}}
+    _, _, content_type, body = server.asked[0]
+    assert content_type == "application/merge-patch+json"
+    assert body == {"metadata": {"resourceVersion": "7"}, "status": {"conditions": [{"type": "Ready"}]}}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        pytest.param(401, Unauthorized, id="401 is about the credentials"),
+        pytest.param(403, Forbidden, id="403 is about a permission"),
+        pytest.param(404, NotFound, id="404 is absence"),
+        pytest.param(409, Conflict, id="409 is a conflict"),
+        pytest.param(410, Expired, id="410 is too old"),
+        pytest.param(422, Refused, id="422 is final"),
+        pytest.param(429, Unavailable, id="429 is for later"),
+        pytest.param(503, Unavailable, id="503 is for later"),
+    ],
+)
+async def test_an_answer_becomes_an_error(
+    server: Server, kube: KubeAdapter, status: int, error: type[Exception]
+) -> None:
+    server.answers["PATCH", STATUS_PATH] = status, {"message": f"said {KEY} and {'x' * 1000}"}
+    with pytest.raises(error) as caught:
+        await kube.patch_status(COLLECTIONS, "ns", "docs", {})
+    assert KEY not in str(caught.value)
+    assert len(str(caught.value)) <= 200
+
+
+async def test_no_server_is_unavailable_without_its_address(kube: KubeAdapter) -> None:
+    kube._api.configuration.host = "http://127.0.0.1:1"
+    with pytest.raises(Unavailable, match="GET /api/v1/namespaces/kube-system: Client") as caught:
+        await kube.kube_system_uid()
+    assert "127.0.0.1" not in str(caught.value)
+
+
+async def test_an_answer_that_is_no_json_is_refused(server: Server, kube: KubeAdapter) -> None:
+    server.answers["GET", SECRET_PATH] = 200, ["no object"]
+    with pytest.raises(Refused, match="no JSON object"):
+        await kube.get(SECRETS, "ns", "s")
+
+
+async def test_a_secret_is_read_decoded_and_its_repr_has_no_data(server: Server, kube: KubeAdapter) -> None:
+    server.answers["GET", SECRET_PATH] = 200, secret({"apikey": KEY.encode()}, labels={"a": "b"})
+    found = await kube.read_secret("ns", "s")
+    assert found == SecretFound({"apikey": KEY.encode()}, {"a": "b"}, "7")
+    assert KEY not in repr(found)
+
+
+async def test_a_config_map_is_read_as_bytes(server: Server, kube: KubeAdapter) -> None:
+    body = {
+        "kind": "ConfigMap",
+        "metadata": {"resourceVersion": "3"},
+        "data": {"ca": "pem"},
+        "binaryData": {"b": "AAE="},
+    }
+    server.answers["GET", "/api/v1/namespaces/ns/configmaps/c"] = 200, body
+    assert await kube.read_config_map("ns", "c") == SecretFound({"ca": b"pem", "b": b"\0\1"}, {}, "3")
+
+
+async def test_what_goes_wrong_with_reading_a_secret_is_the_answer(server: Server, kube: KubeAdapter) -> None:
+    assert await kube.read_secret("ns", "s") == SecretMissing()
+    server.answers["GET", SECRET_PATH] = 403, {"message": "forbidden"}
+    assert await kube.read_secret("ns", "s") == SecretForbidden()
+    server.answers["GET", SECRET_PATH] = 500, {"message": f"oops {KEY}"}
+    failed = await kube.read_secret("ns", "s")
+    assert isinstance(failed, SecretFailed)
+    assert "HTTP 500" in failed.detail
+    assert KEY not in failed.detail
+
+
+def write(version: str | None) -> SecretWrite:
+    return SecretWrite(namespace="ns", name="s", labels={"ours": "1"}, data={"k": b"new"}, resource_version=version)
+
+
+async def test_a_new_secret_is_created(server: Server, kube: KubeAdapter) -> None:
+    server.answers["POST", "/api/v1/namespaces/ns/secrets"] = 201, secret({}, "11")
+    assert await kube.write_secret(write(None)) == "11"
+
+
+async def test_a_secret_that_exists_is_replaced_and_keeps_what_others_put_there(
+    server: Server, kube: KubeAdapter
+) -> None:
+    before = secret({"k": b"old", "gone": b"x"}, annotations={"theirs": "1"}, labels={"theirs": "2"})
+    server.answers["GET", SECRET_PATH] = 200, before
+    server.answers["PUT", SECRET_PATH] = 200, secret({}, "8")
+    assert await kube.write_secret(write("7")) == "8"
+    body = server.asked[-1][3]
+    assert isinstance(body, dict)
+    assert body["data"] == {"k": base64.b64encode(b"new").decode()}
+    assert body["metadata"]["labels"] == {"theirs": "2", "ours": "1"}
+    assert body["metadata"]["annotations"] == {"theirs": "1"}
+    assert body["metadata"]["resourceVersion"] == "7"
+
+
+async def test_a_secret_that_changed_since_it_was_read_is_not_written(server: Server, kube: KubeAdapter) -> None:
+    server.answers["GET", SECRET_PATH] = 200, secret({}, "8")
+    with pytest.raises(Conflict):
+        await kube.write_secret(write("7"))
+    assert [method for method, *_ in server.asked] == ["GET"]
+
+
+async def test_a_secret_that_is_gone_since_it_was_read_is_a_conflict(kube: KubeAdapter) -> None:
+    with pytest.raises(Conflict):
+        await kube.write_secret(write("7"))
+
+
+@pytest.mark.parametrize("status", [403, 413, 422])
+async def test_a_write_that_is_refused_says_so_and_quotes_nothing(
+    server: Server, kube: KubeAdapter, status: int
+) -> None:
+    content = {"message": "Invalid value: topsecret", "reason": "Invalid", "details": {"causes": [{"field": "data"}]}}
+    refusal = {"message": "secrets is forbidden"} if status == 403 else content
+    server.answers["POST", "/api/v1/namespaces/ns/secrets"] = status, refusal
+    with pytest.raises(WriteRefused) as caught:
+        await kube.write_secret(write(None))
+    assert "topsecret" not in str(caught.value)
+    assert str(status) in str(caught.value)
+
+
+async def test_a_write_without_answer_is_not_taken_for_refused(server: Server, kube: KubeAdapter) -> None:
+    server.answers["POST", "/api/v1/namespaces/ns/secrets"] = 500, {}
+    with pytest.raises(Unavailable):
+        await kube.write_secret(write(None))
+
+
+async def test_a_lease_goes_there_and_back(server: Server, kube: KubeAdapter) -> None:
+    path = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
+    lease = LeaseRecord(holder="a", duration_seconds=15, acquire_time="t1", renew_time="t2", transitions=3)
+
+    def stored(request: web.Request) -> Answer:
+        body = server.asked[-1][3]
+        assert isinstance(body, dict)
+        return 200, {**body, "metadata": {**body["metadata"], "resourceVersion": "5"}}
+
+    server.answers["POST", path] = server.answers["PUT", f"{path}/l"] = stored
+    created = await kube.create_lease("ns", "l", lease)
+    assert (created.holder, created.transitions, created.resource_version) == ("a", 3, "5")
+    assert await kube.update_lease("ns", "l", created) == created
+    with pytest.raises(NotFound):
+        await kube.read_lease("ns", "l")
+
+
+@pytest.mark.parametrize(("answer", "allowed"), [(True, True), (False, False), (None, False)])
+async def test_access_reviews(server: Server, kube: KubeAdapter, answer: object, allowed: bool) -> None:
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    server.answers["POST", path] = 201, {"status": {"allowed": answer}}
+    assert await kube.is_allowed(Access("patch", COLLECTIONS, "ns", "status")) is allowed
+    body = server.asked[0][3]
+    assert isinstance(body, dict)
+    assert body["spec"]["resourceAttributes"] == {
+        "verb": "patch",
+        "group": "embedding.milvus.io",
+        "resource": "milvuscollections",
+        "subresource": "status",
+        "namespace": "ns",
+    }
+
+
+async def test_discovery_of_an_absent_group_is_empty_and_a_failure_is_none(server: Server, kube: KubeAdapter) -> None:
+    assert await kube.served("embedding.milvus.io", "v1alpha1") == frozenset()
+    server.answers["GET", "/apis/embedding.milvus.io/v1alpha1"] = 200, {"resources": [{"name": "milvuscollections"}]}
+    assert await kube.served("embedding.milvus.io", "v1alpha1") == {"milvuscollections"}
+    server.answers["GET", "/apis/embedding.milvus.io/v1alpha1"] = 503, {}
+    with pytest.raises(KubeError):
+        await kube.served("embedding.milvus.io", "v1alpha1")
