@@ -1,0 +1,1 @@
+"""Kubernetes: objects, Secrets, statuses, Events and Leases over the asynchronous client."""

@@ -1,0 +1,71 @@
+"""Log lines: JSON or for people, each without known secrets, tracebacks included.
+
+A scrubbing formatter, not a filter on one logger: whatever a library logs passes it too.
+"""
+
+import json
+import logging
+import sys
+import time
+from typing import Final, TextIO
+
+from milvus_embedding.domain.scrub import Scrubber
+
+_LONGEST: Final = 8000
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_QUIET: Final = {
+    "kopf": logging.WARNING,
+    "kopf.objects": logging.WARNING,
+    "kopf._cogs.clients.api": logging.CRITICAL,  # a line per watch and retry while the API server is away
+    "aiohttp.access": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "httpx": logging.WARNING,
+    "pymilvus": logging.CRITICAL,
+}
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """Formats a record and masks what the scrubber knows; a line is at most 8,000 characters."""
+
+    def __init__(self, scrubber: Scrubber, *, as_json: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self.converter = time.gmtime
+        self.default_time_format = "%Y-%m-%dT%H:%M:%S"
+        self.default_msec_format = "%s.%03dZ"
+        self._scrubber = scrubber
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._json(record) if self._as_json else self._scrubber.clean(self._console(record))[:_LONGEST]
+
+    def _console(self, record: logging.LogRecord) -> str:
+        extras = " ".join(f"{k}={v}" for k, v in _extras(record).items())
+        text = super().format(record)
+        return f"{text} [{extras}]" if extras else text
+
+    def _json(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self._scrubber.clean(record.getMessage())[: _LONGEST // 2],
+        }
+        line |= {k: self._scrubber.clean(v) for k, v in _extras(record).items()}
+        if record.exc_info:
+            line["exception"] = self._scrubber.clean(self.formatException(record.exc_info))[: _LONGEST // 2]
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(*, as_json: bool, level: str, scrubber: Scrubber, stream: TextIO | None = None) -> None:
+    """Sends all logging of the process to `stream` (stderr), at `level` and above."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(ScrubbingFormatter(scrubber, as_json=as_json))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(max(quiet, root.level))
+
+
+def _extras(record: logging.LogRecord) -> dict[str, str]:
+    return {k: str(v) for k, v in record.__dict__.items() if k not in _STANDARD and not k.startswith(("_", "k8s_"))}
