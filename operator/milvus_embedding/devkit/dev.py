@@ -19,6 +19,8 @@ from milvus_embedding.devkit.dashscope.server import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus, PortTakenError
 
 LABELS = ("apikey_dev", "apikey_prod")
+QUICKSTART_KEYS = ("REPLACE-WITH-YOUR-DEV-KEY", "REPLACE-WITH-YOUR-PROD-KEY")
+"""The placeholders of examples/quickstart, which the stand-in takes too."""
 KEY_VARIABLE = "DASHSCOPE_API_KEY"
 _EXAMPLE = """\
 Try it:
@@ -77,31 +79,34 @@ def run_dev(settings: DevSettings, wait: Callable[[str], object], *, say: Callab
     """Starts everything, tells how to use it, and stops everything when `wait(uri)` returns. Raises PortTakenError."""
     with ExitStack() as stack:
         workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="milvus-embedding-dev-")))
-        config_dir = settings.config_dir or _make_config(settings, workspace, stack, say)
+        config_dir, url = (settings.config_dir, "") if settings.config_dir else _config(settings, workspace, stack, say)
         data = settings.data or workspace / "data"
         environment = {"MILVUS_DASHSCOPE_API_KEY": settings.api_key} if settings.api_key else {}
         milvus = stack.enter_context(EmbeddedMilvus(data, config_dir, env=environment, port=settings.milvus_port))
         say(f"Milvus       {milvus.uri}")
         say(f"milvus.yaml  {config_dir} (read again when it changes)")
         say(f"data         {data}{'' if settings.data else ' (removed at the end)'}\n")
+        option = f" --dashscope {url}" if url else ""
+        say(f"Apply manifests to it:\n\n    milvus-embedding apply -f DIR --milvus {milvus.uri}{option}\n")
         say(_EXAMPLE.format(uri=milvus.uri, label=LABELS[0]))
         say("Press Ctrl-C to stop.")
         wait(milvus.uri)
 
 
-def _make_config(settings: DevSettings, workspace: Path, stack: ExitStack, say: Callable[[str], object]) -> Path:
+def _config(settings: DevSettings, workspace: Path, stack: ExitStack, say: Callable[[str], object]) -> tuple[Path, str]:
+    """The folder with a milvus.yaml, and the stand-in's endpoint ("" for the real DashScope)."""
     if settings.api_key:
         keys, url = dict.fromkeys(LABELS, settings.api_key), ""
         say(f"DashScope    the real one, with the key of {KEY_VARIABLE}: calls cost money")
     else:
         keys = {label: f"sk-dev-{label.removeprefix('apikey_')}" for label in LABELS}
-        stand_in = stack.enter_context(DashScopeStandIn(set(keys.values()), settings.dashscope_port))
+        stand_in = stack.enter_context(DashScopeStandIn({*keys.values(), *QUICKSTART_KEYS}, settings.dashscope_port))
         url = stand_in.url
         say(f"DashScope    a stand-in at {url}")
     config_dir = workspace / "config"
     config_dir.mkdir(mode=0o700)
     (config_dir / "milvus.yaml").write_text(milvus_yaml(keys, url=url), encoding="utf-8")
-    return config_dir
+    return config_dir, url
 
 
 @contextmanager

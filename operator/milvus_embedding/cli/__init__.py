@@ -1,0 +1,1 @@
+"""The `milvus-embedding` command."""

@@ -1,0 +1,136 @@
+"""`milvus-embedding apply`: the operator's work on manifests in files, once, without Kubernetes."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from milvus_embedding.api.connection import MilvusConnection
+from milvus_embedding.api.references import Key
+from milvus_embedding.cli.inputs import count, errors, files_option, load
+from milvus_embedding.controllers.base import Note
+from milvus_embedding.domain.scrub import Scrubber
+from milvus_embedding.files.directory import ConfigDirectory
+from milvus_embedding.files.kube import OWNER, FileKube
+from milvus_embedding.files.manifests import Manifests, Place, sort, with_provider_url, with_uri
+from milvus_embedding.files.report import as_json, table
+from milvus_embedding.files.session import Options, Session
+from milvus_embedding.runtime.logs import configure
+from milvus_embedding.validation import validate_documents
+from milvus_embedding.validation.documents import SourcedDocument
+from milvus_embedding.validation.problems import Check, Severity
+
+_URI: Final = re.compile(r"https?://[^/?#\s@]+")
+
+
+@click.command()
+@files_option
+@click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")
+@click.option("--dashscope", metavar="URL", help="Endpoint of DashScope, in place of the connections'.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, help="Seconds."
+)
+@click.option(
+    "--write-config",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep the rendered configuration there, for a Milvus on this machine.",
+)
+@click.option("--owner", default=OWNER, show_default=True, help="Owner id stamped on collections.")
+@click.option("--accept-owner", multiple=True, metavar="ID", help="A former owner id that is taken for ours.")
+@click.option("--allow-endpoint", multiple=True, metavar="PATTERN", help="Addresses that may be used; default: all.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    milvus: str | None,
+    dashscope: str | None,
+    timeout: float,
+    write_config: Path | None,
+    owner: str,
+    accept_owner: tuple[str, ...],
+    allow_endpoint: tuple[str, ...],
+    output: str,
+    verbose: bool,
+) -> None:
+    """Carry out manifests without Kubernetes: render the configuration, create and check collections.
+
+    Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready.
+    """
+    scrubber = Scrubber()
+    _quieten(scrubber, verbose=verbose)
+    manifests = _manifests(paths, milvus, dashscope)
+    kube = FileKube(manifests, folder=_folder(manifests, write_config))
+    options = Options(owner=owner, accept_owner=accept_owner, allow_endpoint=allow_endpoint)
+    session = Session(kube, scrubber, options=options, report=_Progress())
+    results = asyncio.run(session.run(timeout))
+    click.echo(as_json(results) if output == "json" else table(results))
+    unready = [result for result in results if not result.is_ready]
+    if unready:
+        timed_out = "" if all(result.is_final for result in results) else f" within {timeout:g} s"
+        click.echo(f"error: {len(unready)} of {count(len(results), 'object')} not Ready{timed_out}", err=True)
+    ctx.exit(1 if unready else 0)
+
+
+class _Progress:
+    """Prints what changes, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, key: Key, note: Note) -> None:
+        elapsed = time.monotonic() - self._start
+        click.echo(f"{elapsed:6.1f} s  {key}: {note.reason}: {note.message}", err=True)
+
+
+def _manifests(paths: tuple[str, ...], milvus: str | None, dashscope: str | None) -> Manifests:
+    documents, problems = load(paths)
+    documents = _at(documents, milvus)
+    if dashscope is not None:
+        documents = with_provider_url(documents, dashscope)
+    manifests, wrong = sort(documents)
+    problems = [*problems, *wrong, *validate_documents(documents)]
+    for problem in problems:
+        # What is not in the files is told by the results: there is no cluster that may have it.
+        if problem.severity is Severity.ERROR or problem.check is not Check.REFERENCES:
+            click.echo(str(problem), err=True)
+    if found := errors(problems):
+        raise click.ClickException(f"nothing was changed: the manifests have {count(len(found), 'error')}")
+    if not manifests.objects:
+        raise click.ClickException("nothing to do: no object of embedding.milvus.io is in the files")
+    return manifests
+
+
+def _at(documents: list[SourcedDocument], milvus: str | None) -> list[SourcedDocument]:
+    if milvus is None:
+        return documents
+    if not _URI.fullmatch(milvus):
+        raise click.UsageError("--milvus has to be http://host:port or https://host:port, without user and password")
+    try:
+        return with_uri(documents, milvus)
+    except ValueError as error:
+        raise click.UsageError(f"--milvus: {error}") from None
+
+
+def _folder(manifests: Manifests, directory: Path | None) -> tuple[Place, str, ConfigDirectory] | None:
+    if directory is None:
+        return None
+    connections = [MilvusConnection.parse(d.body) for d in manifests.objects if d.kind == MilvusConnection.KIND]
+    delivering = [c for c in connections if c.secret_name is not None]
+    if len(delivering) != 1:
+        raise click.UsageError(
+            f"--write-config is for one connection with spec.embedding, and the files have {len(delivering)}: "
+            "name the files of one connection"
+        )
+    connection = delivering[0]
+    return (connection.namespace, connection.secret_name or ""), connection.name, ConfigDirectory(directory)
+
+
+def _quieten(scrubber: Scrubber, *, verbose: bool) -> None:
+    """Without --verbose nothing is logged: what users need is in the results."""
+    configure(as_json=False, level="debug" if verbose else "critical", scrubber=scrubber)

@@ -1,0 +1,53 @@
+"""The option `-f`: manifests from files, folders and standard input, and how their problems are told."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from milvus_embedding.validation.documents import SourcedDocument, load_paths, load_text
+from milvus_embedding.validation.problems import Problem, Severity
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_STDIN = "-"
+
+
+def files_option(command: F) -> F:
+    """Adds `-f PATH…` as the argument `paths`."""
+    return click.option(
+        "-f",
+        "--filename",
+        "paths",
+        multiple=True,
+        required=True,
+        metavar="PATH",
+        help="File or folder with manifests, - for standard input; may be given several times.",
+    )(command)
+
+
+def load(paths: Sequence[str]) -> tuple[list[SourcedDocument], list[Problem]]:
+    """All documents, and what could not be read."""
+    documents: list[SourcedDocument] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if path == _STDIN:
+            text = sys.stdin.read()
+            found, wrong = load_text(text, "<stdin>")
+        else:
+            found, wrong = load_paths([Path(path)])
+        documents += found
+        problems += wrong
+    return documents, problems
+
+
+def errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Those that make the manifests unusable."""
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+def count(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,50 @@
+"""`milvus-embedding validate`: what the API server and the operator would refuse, found before either sees it."""
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from milvus_embedding.cli.inputs import count, errors, files_option, load
+from milvus_embedding.validation import validate_documents
+from milvus_embedding.validation.problems import Problem, Severity, dotted
+
+
+@click.command()
+@files_option
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def validate(ctx: click.Context, paths: tuple[str, ...], output: str) -> None:
+    """Check manifests without a cluster: schemas, rules, and what several objects show together.
+
+    Prints one line per problem (file:line: severity: object: field: message) and exits with 1 if any is an error.
+    """
+    documents, unreadable = load(paths)
+    problems = sorted(
+        [*unreadable, *validate_documents(documents)], key=lambda p: (p.file, p.line, dotted(p.path), p.message)
+    )
+    if output == "json":
+        click.echo(json.dumps([_plain(problem) for problem in problems], indent=2, ensure_ascii=False))
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        click.echo(_summary(len(documents), problems), err=True)
+    ctx.exit(1 if errors(problems) else 0)
+
+
+def _summary(documents: int, problems: Sequence[Problem]) -> str:
+    wrong = len(errors(problems))
+    warnings = sum(1 for problem in problems if problem.severity is Severity.WARNING)
+    return f"{count(documents, 'document')}: {count(wrong, 'error')}, {count(warnings, 'warning')}"
+
+
+def _plain(problem: Problem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "severity": str(problem.severity),
+        "check": str(problem.check),
+        "object": problem.subject,
+        "field": dotted(problem.path),
+        "message": problem.message,
+    }

@@ -1,0 +1,190 @@
+"""What a connection's delivery would be, from manifests alone: no Milvus, no DashScope, no network.
+
+The controllers' own rendering does the work, with a key probe that never asks and a Milvus that never answers. What
+the operator tells on each credential is an error here: nothing else would tell it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, cast
+
+import yaml
+
+from milvus_embedding.api.connection import Delivery, MilvusConnection
+from milvus_embedding.api.credential import EmbeddingCredential
+from milvus_embedding.api.references import Key
+from milvus_embedding.clients.dashscope.port import ProbeResult, Verdict
+from milvus_embedding.clients.milvus.port import Milvus, Unreachable
+from milvus_embedding.clients.milvus.target import Target
+from milvus_embedding.controllers import signals
+from milvus_embedding.controllers.base import SecretFound, World
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.connection.rendering import Rendering
+from milvus_embedding.controllers.connection.usage import LabelUsage
+from milvus_embedding.controllers.eligibility import candidates, connection_of, label_of, owner_of, winners
+from milvus_embedding.controllers.gateway import Gateway
+from milvus_embedding.controllers.keys import read_key
+from milvus_embedding.controllers.probes import KeyProbes
+from milvus_embedding.domain.reasons import Reason
+from milvus_embedding.domain.rendering import document
+from milvus_embedding.domain.scrub import Scrubber
+from milvus_embedding.files.kube import OWNER, FileKube
+from milvus_embedding.files.manifests import Manifests
+from milvus_embedding.runtime.cache import Cache
+from milvus_embedding.runtime.references import RefIndex
+from milvus_embedding.runtime.world import ReconcileWorld
+
+_ABSENT: Final = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_MISSING})
+
+
+class RenderError(Exception):
+    """Nothing is rendered; `problems` has one sentence each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offline:
+    """`sections` for delivery File, `variables` for Environment; the other one is empty.
+
+    left_out: sentences about credentials without a Secret.
+    """
+
+    delivery: Delivery
+    sections: Mapping[str, object] = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
+    left_out: tuple[str, ...] = ()
+
+    def masked(self) -> "Offline":
+        """The same with every key replaced by a mask."""
+        return Offline(
+            delivery=self.delivery,
+            sections=document.masked(self.sections) if self.sections else {},
+            variables=dict.fromkeys(self.variables, document.MASK),
+            left_out=self.left_out,
+        )
+
+
+async def render(manifests: Manifests, connection: Key | None, *, allow_missing: bool = False) -> Offline:
+    """Renders for `connection`, None if the manifests have just one that delivers keys.
+
+    Raises:
+        RenderError: a credential has no usable key or label, or no connection can be told.
+    """
+    kube = FileKube(manifests)
+    cache = Cache(signals.signal)
+    for key, body in kube.objects().items():
+        cache.put(key, body, watched=True)
+    chosen = _choose(cache, connection)
+    world = ReconcileWorld(
+        reader=chosen.key,
+        now=datetime.now(UTC),
+        cache=cache,
+        references=RefIndex(),
+        used_by=lambda key: 0,
+        kube=kube,
+    )
+    scrubber = Scrubber()
+    left_out = await _check(chosen, world, scrubber, allow_missing=allow_missing)
+    try:
+        await _rendering(scrubber).deliver(chosen, world)
+    except Blocked as blocked:
+        raise RenderError(f"{chosen.key}: {blocked.message}") from None
+    return await _read(chosen, world, left_out)
+
+
+def _choose(cache: Cache, wanted: Key | None) -> MilvusConnection:
+    entries = cache.of_kind(MilvusConnection.KIND)
+    for entry in entries:
+        if entry.resource is None:
+            raise RenderError(entry.problem)
+    connections = [e.resource for e in entries if isinstance(e.resource, MilvusConnection)]
+    delivering = [c for c in connections if c.spec.embedding is not None]
+    matching = [c for c in delivering if wanted is None or c.key == wanted]
+    if len(matching) == 1:
+        return matching[0]
+    names = ", ".join(f"{c.namespace}/{c.name}" for c in delivering[:8])
+    if wanted is not None:
+        known = f"it is one of {names}" if names else "none of them has spec.embedding"
+        raise RenderError(f"no MilvusConnection {wanted.namespace}/{wanted.name} that delivers keys: {known}")
+    if matching:
+        raise RenderError(f"several connections deliver keys: choose one with --connection ({names})")
+    raise RenderError("no MilvusConnection with spec.embedding is in the files: name the file that declares it")
+
+
+async def _check(
+    connection: MilvusConnection, world: World, scrubber: Scrubber, *, allow_missing: bool
+) -> tuple[str, ...]:
+    """Sentences about the credentials that are left out. Raises RenderError about all others that are not rendered."""
+    problems: list[str] = []
+    left_out: list[str] = []
+    for credential in _credentials(connection, world):
+        try:
+            label_of(credential, connection_of(credential, world))
+            if credential.spec.external is None:
+                await read_key(credential, world, scrubber)
+        except Blocked as blocked:
+            absent = allow_missing and blocked.reason in _ABSENT
+            (left_out if absent else problems).append(f"{credential.key}: {blocked.message}")
+    problems += _conflicts(connection, world)
+    if problems:
+        raise RenderError(*problems)
+    return tuple(left_out)
+
+
+def _credentials(connection: MilvusConnection, world: World) -> Iterator[EmbeddingCredential]:
+    place = (connection.namespace, connection.name)
+    for credential in world.list(EmbeddingCredential):
+        if credential.spec.connection_ref.resolve(credential.namespace) == place:
+            yield credential
+
+
+def _conflicts(connection: MilvusConnection, world: World) -> list[str]:
+    wanting = candidates(connection, world)
+    getting = {owner_of(credential) for credential in winners(wanting, {}).values()}
+    return [
+        f"{credential.key}: spec.label: {label} is the same to Milvus as another credential's; choose another label"
+        for owner, (label, credential) in wanting.items()
+        if owner not in getting
+    ]
+
+
+def _rendering(scrubber: Scrubber) -> Rendering:
+    probes = KeyProbes(_SilentProbe(), wake=lambda key: None, clock=time.monotonic, today=lambda: datetime.now(UTC))
+    usage = LabelUsage(Gateway(_NoMilvus(), scrubber), clock=time.monotonic)
+    return Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=OWNER)
+
+
+async def _read(connection: MilvusConnection, world: World, left_out: tuple[str, ...]) -> Offline:
+    secret = await world.read_secret(connection.namespace, connection.secret_name or "")
+    data = secret.data if isinstance(secret, SecretFound) else {}
+    delivery = connection.spec.embedding.delivery if connection.spec.embedding else Delivery.FILE
+    text = data.get(document.FILE_KEY)
+    return Offline(
+        delivery=delivery,
+        # Our own document, just written.
+        sections=cast("dict[str, object]", yaml.safe_load(text)) if text else {},
+        variables={name: data[name].decode() for name in document.VARIABLES if name in data},
+        left_out=left_out,
+    )
+
+
+class _SilentProbe:
+    """A KeyProbe that knows nothing about any key."""
+
+    async def probe(self, *, url: str, key: str, model: str) -> ProbeResult:
+        return ProbeResult(Verdict.UNREACHABLE)
+
+
+class _NoMilvus:
+    """MilvusClients without any: whatever is asked of Milvus stays unknown."""
+
+    async def get(self, key: Key, target: Target) -> Milvus:
+        raise Unreachable("rendering from files asks no Milvus")
+
+    async def forget(self, key: Key) -> None:
+        return None

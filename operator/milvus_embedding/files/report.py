@@ -1,0 +1,38 @@
+"""How results are shown: a table for people, JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from milvus_embedding.files.session import Result
+
+_COLUMNS: Final = ("KIND", "NAME", "READY", "REASON", "MESSAGE")
+
+
+def table(results: Sequence[Result]) -> str:
+    """Aligned columns with a header; the message comes last and is not cut."""
+    rows = [_COLUMNS, *(_row(result) for result in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
+    lines = ([*(row[at].ljust(width) for at, width in enumerate(widths)), row[-1]] for row in rows)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """A list of objects, in the order of the table."""
+    listed = [
+        {
+            "kind": result.key.kind,
+            "namespace": result.key.namespace,
+            "name": result.key.name,
+            "ready": result.is_ready,
+            "reason": result.reason,
+            "message": result.message,
+        }
+        for result in results
+    ]
+    return json.dumps(listed, indent=2, ensure_ascii=False)
+
+
+def _row(result: Result) -> tuple[str, str, str, str, str]:
+    name = f"{result.key.namespace}/{result.key.name}"
+    return result.key.kind, name, result.status, result.reason, result.message

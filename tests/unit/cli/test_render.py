@@ -1,0 +1,119 @@
+"""`render`: golden files, masked by default, and everything that is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.cli.process import ROOT, Command
+
+GOLDEN = Path(__file__).parent / "golden"
+ENVIRONMENT = ROOT / "tests" / "unit" / "cli" / "golden" / "environment.yaml"
+KEYS = ("REPLACE-WITH-YOUR-DEV-KEY", "REPLACE-WITH-YOUR-PROD-KEY", "sk-$dollar")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "golden"),
+    [
+        pytest.param([], "quickstart.masked.yaml", id="the two sections, masked"),
+        pytest.param(["--show-secrets"], "quickstart.yaml", id="the two sections, with the keys"),
+        pytest.param(["-o", "yaml"], "quickstart.masked.yaml", id="the format may be named"),
+        pytest.param(["--base", GOLDEN / "base.yaml"], "merged.masked.yaml", id="in a base file, masked"),
+        pytest.param(
+            ["--base", GOLDEN / "base.yaml", "--show-secrets"], "merged.yaml", id="in a base file, with the keys"
+        ),
+    ],
+)
+def test_delivery_by_file(command: Command, quickstart: Path, arguments: list[object], golden: str) -> None:
+    ended = command("render", "-f", quickstart, *arguments)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == (GOLDEN / golden).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "golden"),
+    [
+        pytest.param([], "environment.masked.env", id="an env file, masked"),
+        pytest.param(["--show-secrets"], "environment.env", id="an env file, with the key"),
+        pytest.param(["-o", "compose"], "compose.masked.yaml", id="the environment block, masked"),
+        pytest.param(["-o", "compose", "--show-secrets"], "compose.yaml", id="the environment block, $ escaped"),
+    ],
+)
+def test_delivery_by_environment(command: Command, arguments: list[str], golden: str) -> None:
+    ended = command("render", "-f", ENVIRONMENT, *arguments)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == (GOLDEN / golden).read_text()
+
+
+def test_no_golden_file_that_is_masked_has_a_key() -> None:
+    for file in GOLDEN.glob("*.masked.*"):
+        assert not [key for key in (*KEYS, "sk-of-the-base") if key in file.read_text()], file.name
+
+
+def test_a_file_is_for_its_owner_only_and_a_masked_one_is_warned_of(
+    command: Command, quickstart: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "milvus.yaml"
+    ended = command("render", "-f", quickstart, "--output", target)
+    assert (ended.status, ended.out) == (0, "")
+    assert "--show-secrets" in ended.err
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert command("render", "-f", quickstart, "--show-secrets", "--output", target).err == ""
+    assert yaml.safe_load(target.read_text())["credential"]["apikey_dev"] == {"apikey": KEYS[0]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        pytest.param(["-o", "env"], 2, "-o env does not go with delivery File: use yaml", id="a format of Option 2"),
+        pytest.param(["--connection", "milvus"], 2, "write it as namespace/name", id="a connection without namespace"),
+        pytest.param(
+            ["--connection", "a/b"],
+            1,
+            "no MilvusConnection a/b that delivers keys: it is one of milvus/milvus",
+            id="a connection that is not there",
+        ),
+        pytest.param(["--base", "missing.yaml"], 2, "'missing.yaml' does not exist", id="a base that is not there"),
+        pytest.param(["--output", "/nowhere/x"], 1, "/nowhere/x cannot be written", id="a file that cannot be written"),
+    ],
+)
+def test_what_is_refused_by_file(
+    command: Command, quickstart: Path, arguments: list[str], status: int, told: str
+) -> None:
+    ended = command("render", "-f", quickstart, *arguments)
+    assert (ended.status, ended.out) == (status, "")
+    assert told in ended.err
+
+
+def test_a_base_file_does_not_go_with_environment(command: Command) -> None:
+    ended = command("render", "-f", ENVIRONMENT, "--base", GOLDEN / "base.yaml")
+    assert ended.status == 2
+    assert "--base does not go with delivery Environment" in ended.err
+
+
+def test_a_label_that_the_base_has_already_is_named_with_its_line(
+    command: Command, quickstart: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "milvus.yaml"
+    base.write_text("credential:\n  apikey_dev:\n    apikey: sk-of-the-base\n")
+    ended = command("render", "-f", quickstart, "--base", base)
+    assert ended.status == 1
+    assert f"--base {base}: line 2: credential.apikey_dev" in ended.err
+    assert "sk-of-the-base" not in ended.err
+
+
+def test_a_credential_without_its_secret_is_an_error_and_may_be_left_out(command: Command, quickstart: Path) -> None:
+    files = [part for name in ("connection", "credentials") for part in ("-f", quickstart / f"{name}.yaml")]
+    ended = command("render", *files)
+    assert ended.status == 1
+    assert "EmbeddingCredential milvus/apikey-dev: spec.apiKeySecretRef: Secret dashscope-dev" in ended.err
+    ended = command("render", *files, "--allow-missing")
+    assert ended.status == 0
+    assert yaml.safe_load(ended.out)["credential"] == {}
+    assert ended.err.count("left out: ") == 2
+
+
+def test_nothing_to_render_is_an_error(command: Command) -> None:
+    ended = command("render", "-f", "-", stdin="")
+    assert ended.status == 1
+    assert "no MilvusConnection with spec.embedding" in ended.err
