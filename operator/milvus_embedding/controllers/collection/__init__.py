@@ -1,0 +1,1 @@
+"""MilvusCollection: observe, decide, act, read back."""

@@ -1,0 +1,51 @@
+"""Telling a collection that was never made from one that somebody dropped.
+
+An object that had a collection does not get an empty one in its place: that would look healthy and be empty. Absence is
+believed after two looks, two seconds apart, each with the database there and the name not in its list.
+"""
+
+from collections.abc import Callable
+
+from milvus_embedding.api.collection import MilvusCollection
+from milvus_embedding.api.references import Key
+from milvus_embedding.clients.milvus.port import Milvus, MilvusError
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.collection.errors import blocked_by
+from milvus_embedding.controllers.collection.observe import is_absent
+from milvus_embedding.controllers.collection.ownership import lost
+from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.reasons import Reason
+
+BETWEEN_LOOKS = 2.0
+
+
+class Absences:
+    """`clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._first_look: dict[Key, float] = {}
+
+    async def require_new(self, collection: MilvusCollection, milvus: Milvus, want: Desired) -> None:
+        """Returns if the object never had a collection, else raises Blocked."""
+        known = collection.status.collection.id
+        if not known:
+            return
+        try:
+            absent = await is_absent(milvus, want.database, want.name)
+        except MilvusError as error:
+            raise blocked_by(error, doing=f"looking for collection {want.name}") from None
+        if not absent:
+            self._first_look.pop(collection.key, None)
+            raise Blocked(Reason.MILVUS_ERROR, f"Milvus is of two minds whether {want.name} exists", retry_after=2)
+        first = self._first_look.setdefault(collection.key, self._clock())
+        if self._clock() - first < BETWEEN_LOOKS:
+            raise Blocked(
+                Reason.MILVUS_ERROR,
+                f"collection {want.name} is not to be seen; looking again",
+                retry_after=BETWEEN_LOOKS,
+            )
+        raise lost(f"collection {want.name} (id {known}) is gone from Milvus")
+
+    def forget(self, key: Key) -> None:
+        self._first_look.pop(key, None)

@@ -1,0 +1,72 @@
+"""May this object touch what stands under its name? Answers by exception, before anything is changed."""
+
+from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
+from milvus_embedding.api.connection import MilvusConnection
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.domain.compare import Difference, schema_differences
+from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.ownership import Owner, Standing, neighbour, standing
+from milvus_embedding.domain.reasons import Reason
+from milvus_embedding.domain.schema import Observation
+
+
+class NotMatching(Blocked):
+    """An unstamped collection that differs; `differences` may be shown."""
+
+    def __init__(self, message: str, differences: tuple[Difference, ...]) -> None:
+        super().__init__(Reason.NOT_MATCHING, message)
+        self.differences = differences
+
+
+def require_ours(
+    collection: MilvusCollection,
+    connection: MilvusConnection,
+    want: Desired,
+    have: Observation,
+    *,
+    owner: Owner,
+    accepted_ids: tuple[str, ...],
+) -> None:
+    """Raises Blocked unless the collection bears our stamp and is the one that we know."""
+    name, described = want.name, have.description
+    if described.name != name:
+        raise Blocked(
+            Reason.NAME_IS_ALIAS,
+            f"{name} is an alias of another collection in Milvus; set spec.collectionName to a free name",
+        )
+    match standing(described.schema.properties, owner, accepted_ids=accepted_ids):
+        case Standing.OTHERS:
+            other = neighbour(described.schema.properties, owner)
+            whose = f"MilvusCollection {other} of this namespace" if other else "another owner"
+            raise Blocked(Reason.OWNED_BY_OTHER, f"collection {name} belongs to {whose}; it is not touched")
+        case Standing.UNSTAMPED:
+            raise _unstamped(collection, connection, want, have)
+        case Standing.OURS:
+            _require_same(collection, have)
+
+
+def _unstamped(collection: MilvusCollection, connection: MilvusConnection, want: Desired, have: Observation) -> Blocked:
+    taken = f"collection {want.name} exists in Milvus and was not created by this operator; it is not touched"
+    allowed = connection.spec.allowed_adoption.allows(collection.namespace, own_namespace=connection.namespace)
+    if collection.spec.adoption_policy is AdoptionPolicy.NEVER or not allowed:
+        return Blocked(Reason.NAME_TAKEN, f"{taken}: set spec.collectionName to a free name")
+    differences = schema_differences(want.schema, have.description.schema)
+    if differences:
+        return NotMatching(f"{taken}: it differs from the spec in {len(differences)} place(s), see status", differences)
+    return Blocked(
+        Reason.NOT_SUPPORTED_YET, f"{taken}: it equals the spec, but adopting it is not supported by this version"
+    )
+
+
+def _require_same(collection: MilvusCollection, have: Observation) -> None:
+    known = collection.status.collection.id
+    if known and known != have.description.id:
+        raise lost(f"another collection (id {have.description.id}) stands in the place of id {known}")
+
+
+def lost(what: str) -> Blocked:
+    return Blocked(
+        Reason.LOST,
+        f"{what}: somebody dropped it; nothing is created in its place. "
+        "Delete this MilvusCollection and apply it again to have an empty one",
+    )

@@ -1,0 +1,75 @@
+"""A breaker per credential and model: while creating fails for a cause that others share, one object at a time tries.
+
+An open circuit lets one call through every four seconds (every second while a key is on its way to Milvus), whichever
+object asks first, and once a minute after five minutes. The first success wakes all that wait.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from milvus_embedding.api.references import Key
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.domain.reasons import Reason
+
+LONG = 300.0
+LONG_PAUSE = 60.0
+PAUSE = 4.0
+DELIVERY_WINDOW = 120.0
+DELIVERY_PAUSE = 1.0
+
+
+@dataclass(slots=True)
+class _Open:
+    since: float
+    last_call: float
+    cause: Blocked
+    waiting: set[Key] = field(default_factory=set)
+
+    def pause(self, now: float) -> float:
+        age = now - self.since
+        if self.cause.reason is Reason.CREDENTIAL_NOT_DELIVERED and age < DELIVERY_WINDOW:
+            return DELIVERY_PAUSE
+        return PAUSE if age < LONG else LONG_PAUSE
+
+
+class ProviderGate:
+    """`clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._open: dict[Hashable, _Open] = {}
+
+    def enter(self, circuit: Hashable, key: Key) -> None:
+        """Raises Blocked with the shared cause if it is not this object's turn."""
+        state = self._open.get(circuit)
+        if state is None:
+            return
+        now = self._clock()
+        wait = state.last_call + state.pause(now) - now
+        state.waiting.add(key)
+        if wait > 0:
+            raise Blocked(state.cause.reason, state.cause.message, retry_after=wait, shared=True)
+        state.last_call = now
+
+    def failed(self, circuit: Hashable, key: Key, cause: Blocked) -> Blocked:
+        """The cause with the time of the next try. Causes that are this object's own open nothing."""
+        if not cause.shared:
+            return cause
+        now = self._clock()
+        state = self._open.get(circuit)
+        if state is None:
+            state = self._open[circuit] = _Open(now, now, cause)
+        elif state.cause.reason is not cause.reason:
+            state.since = now
+        state.cause, state.last_call = cause, now
+        state.waiting.add(key)
+        return Blocked(cause.reason, cause.message, retry_after=state.pause(now), shared=True)
+
+    def succeeded(self, circuit: Hashable, key: Key) -> tuple[Key, ...]:
+        """The objects that waited for it, to be woken."""
+        state = self._open.pop(circuit, None)
+        return tuple(sorted(state.waiting - {key})) if state is not None else ()
+
+    def forget(self, key: Key) -> None:
+        for state in self._open.values():
+            state.waiting.discard(key)

@@ -1,0 +1,184 @@
+"""From what a pass found to the status: conditions, the collection's identity, its functions, its differences.
+
+What a pass could not see keeps its former condition; a status never forgets what still holds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from milvus_embedding.api.collection import MilvusCollection
+from milvus_embedding.api.conditions import Condition
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.domain.compare import Difference
+from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
+from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.reasons import Reason
+from milvus_embedding.domain.schema import FunctionKind, LoadState, Observation
+
+_ORDER = ("Ready", "Available", "FunctionsResolved", "SchemaInSync", "IndexesInSync", "Loaded", "Drifted")
+_SUMMARIES = ("Reconciling", "Stalled")
+_DRIFT_SHOWN = 64
+_VALUE_SHOWN = 200
+_UNSEEN = frozenset({Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED, Reason.CONNECTION_NOT_FOUND})
+_GONE = frozenset({Reason.LOST})
+# What a pass saw although it could not go on.
+_UNFINISHED = {Reason.LOADING: ("Loaded", "Available"), Reason.INDEX_BUILDING: ("IndexesInSync",)}
+
+
+def in_sync(collection: MilvusCollection, want: Desired, have: Observation, *, ignored: bool = False) -> Draft:
+    """Read back and equal (or different in ways that driftPolicy Ignore passes over)."""
+    where = f"{want.database}.{want.name}"
+    if ignored:
+        ready = true("Ready", Reason.DRIFT_IGNORED, f"collection {where} differs, and driftPolicy is Ignore")
+    else:
+        ready = true("Ready", Reason.READY, f"collection {where} is as declared")
+    conditions = [
+        ready,
+        _available(want, have),
+        true("FunctionsResolved", Reason.RESOLVED),
+        true("SchemaInSync", Reason.IN_SYNC),
+        true("IndexesInSync", Reason.IN_SYNC),
+        _loaded(want, have),
+        false("Drifted", Reason.NO_DRIFT),
+    ]
+    return _draft(collection, conditions, _seen(want, have))
+
+
+def drifted(collection: MilvusCollection, want: Desired, have: Observation, differences: Sequence[Difference]) -> Draft:
+    """Read back and different."""
+    shown = ", ".join(d.path for d in differences[:8])
+    text = f"{len(differences)} difference(s) between spec and Milvus: {shown}; status.drift has the values"
+    index_paths = [d for d in differences if d.path.startswith("indexes[")]
+    schema_paths = [d for d in differences if not d.path.startswith(("indexes[", "load."))]
+    conditions = [
+        false("Ready", Reason.DRIFTED, text),
+        _available(want, have),
+        true("FunctionsResolved", Reason.RESOLVED),
+        _sync("SchemaInSync", schema_paths),
+        _sync("IndexesInSync", index_paths),
+        _loaded(want, have),
+        true("Drifted", Reason.DRIFTED, text),
+    ]
+    return _draft(collection, conditions, _seen(want, have) | {"drift": drift(differences)})
+
+
+def unapplied(
+    collection: MilvusCollection, want: Desired, have: Observation, differences: Sequence[Difference]
+) -> Draft:
+    """Read back and different before this generation of the spec was ever equal: a change, not drift."""
+    shown = ", ".join(d.path for d in differences[:8])
+    text = (
+        f"{len(differences)} difference(s) between spec and Milvus that this version does not make by itself: {shown}; "
+        "status.drift has the values; take the change back"
+    )
+    conditions = [a for a in drifted(collection, want, have, differences).conditions if a.type not in _SUMMARIES]
+    conditions[0] = false("Ready", Reason.NOT_SUPPORTED_YET, text)
+    conditions[-1] = false("Drifted", Reason.NOT_SUPPORTED_YET, "the spec was changed since it was last seen equal")
+    return _draft(collection, conditions, _seen(want, have) | {"drift": drift(differences)})
+
+
+def blocked(
+    collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, differences: Sequence[Difference] = ()
+) -> Draft:
+    """Something keeps the pass from going on. `resolved`: whether the functions did, None if that was not looked at."""
+    ready = false("Ready", cause.reason, cause.message)
+    kept = {c.type: c for c in _former(collection)}
+    kept["Ready"] = ready
+    if resolved:
+        kept["FunctionsResolved"] = true("FunctionsResolved", Reason.RESOLVED)
+    elif resolved is not None:
+        kept["FunctionsResolved"] = false("FunctionsResolved", cause.reason, cause.message)
+    kept["Available"] = _availability(kept.get("Available"), cause)
+    for type_ in _UNFINISHED.get(cause.reason, ()):
+        kept[type_] = false(type_, cause.reason, cause.message)
+    fields = _kept_fields(collection)
+    if differences:
+        fields["drift"] = drift(differences)
+    return _draft(collection, [kept[type_] for type_ in _ORDER if type_ in kept], fields)
+
+
+def held(collection: MilvusCollection, ready: Assertion) -> Draft:
+    """Paused: everything stays as it was but Ready's reason."""
+    kept = [c for c in _former(collection) if c.type != "Ready"]
+    return Draft(collection.metadata.generation, (ready, *kept), _kept_fields(collection))
+
+
+def drift(differences: Iterable[Difference]) -> list[dict[str, str]]:
+    listed = [{"path": d.path, "want": d.want[:_VALUE_SHOWN], "have": d.have[:_VALUE_SHOWN]} for d in differences]
+    return listed[:_DRIFT_SHOWN]
+
+
+def _availability(former: Assertion | None, cause: Blocked) -> Assertion:
+    """A pass that was kept from looking takes nothing back, but what it cannot see it does not assert."""
+    if cause.reason in _GONE or former is None or former.status is Truth.FALSE:
+        return false("Available", cause.reason, cause.message)
+    if cause.reason in _UNSEEN:
+        return unknown("Available", cause.reason, cause.message)
+    return former
+
+
+def _available(want: Desired, have: Observation) -> Assertion:
+    """Exists, loaded and embedding; whether it equals the spec is Ready's matter."""
+    if have.load is not LoadState.LOADED:
+        loaded = _loaded(want, have)
+        return false("Available", loaded.reason, f"{loaded.message}: the collection cannot be searched")
+    lacking = {f.name for f in want.schema.functions} - {f.name for f in have.description.schema.functions}
+    if lacking:
+        return false("Available", Reason.DRIFTED, f"function(s) {', '.join(sorted(lacking))} are not there")
+    return true("Available", Reason.AVAILABLE)
+
+
+def _loaded(want: Desired, have: Observation) -> Assertion:
+    if have.load is LoadState.LOADED:
+        return true("Loaded", Reason.LOADED)
+    if not want.loaded:
+        return false("Loaded", Reason.NOT_REQUESTED, "load.enabled is false")
+    return false("Loaded", Reason.DRIFTED, "it is not loaded in Milvus")
+
+
+def _sync(type_: str, differences: Sequence[Difference]) -> Assertion:
+    if not differences:
+        return true(type_, Reason.IN_SYNC)
+    return false(type_, Reason.DRIFTED, ", ".join(d.path for d in differences[:8]))
+
+
+def _seen(want: Desired, have: Observation) -> dict[str, object]:
+    identity = {"database": want.database, "name": have.description.name, "id": have.description.id, "generation": 1}
+    return {"collection": identity, "functions": _functions(have) or None}
+
+
+def _functions(have: Observation) -> list[dict[str, object]]:
+    dims = {f.name: f.params.get("dim", "") for f in have.description.schema.fields}
+    shown = []
+    for function in sorted(have.description.schema.functions, key=lambda f: f.name):
+        entry: dict[str, object] = {"name": function.name}
+        if function.kind is FunctionKind.TEXT_EMBEDDING:
+            entry["provider"] = function.params.get("provider")
+            entry["model"] = function.params.get("model_name")
+            entry["label"] = function.params.get("credential")
+            dim = dims.get(function.outputs[0], "")
+            entry["dim"] = int(dim) if dim.isdigit() else None
+        shown.append({name: value for name, value in entry.items() if value is not None})
+    return shown
+
+
+def _former(collection: MilvusCollection) -> list[Assertion]:
+    known = {str(reason): reason for reason in Reason}
+    return [
+        Assertion(c.type, Truth(c.status), known[c.reason], c.message)
+        for c in collection.status.conditions
+        if c.reason in known and c.type in _ORDER and not _is_outdated(c, collection)
+    ]
+
+
+def _is_outdated(condition: Condition, collection: MilvusCollection) -> bool:
+    """What Drifted says of an older spec must not be taken for an answer about this one."""
+    return condition.type == "Drifted" and condition.observed_generation != collection.metadata.generation
+
+
+def _kept_fields(collection: MilvusCollection) -> dict[str, object]:
+    dumped: Mapping[str, object] = collection.status.to_yaml()
+    return {name: value for name, value in dumped.items() if name not in ("conditions", "observedGeneration") and value}
+
+
+def _draft(collection: MilvusCollection, conditions: Iterable[Assertion], fields: Mapping[str, object]) -> Draft:
+    return Draft(collection.metadata.generation, with_summary(conditions), fields)

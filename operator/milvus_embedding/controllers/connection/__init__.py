@@ -1,0 +1,1 @@
+"""MilvusConnection: the address, and the rendered Secret."""

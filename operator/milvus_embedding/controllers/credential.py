@@ -1,0 +1,198 @@
+"""The credential's pass: whose label, is there a key, does it embed, and is it rendered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from milvus_embedding.api.connection import LabelState, LabelStatus, MilvusConnection
+from milvus_embedding.api.credential import EmbeddingCredential
+from milvus_embedding.api.references import Key
+from milvus_embedding.clients.dashscope.port import ProbeResult, Verdict
+from milvus_embedding.controllers.base import Outcome, SecretFound, World
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.connection.rendering import provider_url
+from milvus_embedding.controllers.eligibility import (
+    candidates,
+    connection_of,
+    is_environment,
+    label_of,
+    owner_of,
+    winners,
+)
+from milvus_embedding.controllers.keys import read_key
+from milvus_embedding.controllers.probes import KeyProbes
+from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
+from milvus_embedding.domain.labels import fold
+from milvus_embedding.domain.reasons import Reason
+from milvus_embedding.domain.rendering import state
+from milvus_embedding.domain.scrub import Scrubber
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    conditions: tuple[Assertion, ...]
+    retry_after: float | None = None
+
+
+class CredentialController:
+    """Implements controllers.base.Controller."""
+
+    def __init__(self, *, probes: KeyProbes, scrubber: Scrubber) -> None:
+        self._probes = probes
+        self._scrubber = scrubber
+
+    async def reconcile(self, resource: EmbeddingCredential, world: World) -> Outcome:
+        label: str | None = None
+        try:
+            connection = connection_of(resource, world)
+            label = label_of(resource, connection)
+            _refuse_conflict(resource, connection, label, world)
+            findings = await self._examine(resource, connection, label, world)
+        except Blocked as blocked:
+            findings = _Findings((false("Ready", blocked.reason, blocked.message),), blocked.retry_after)
+        used_by = world.used_by(resource.key)
+        draft = Draft(
+            resource.metadata.generation,
+            with_summary(findings.conditions),
+            {"label": label, "usedBy": used_by, **_rotation(resource)},
+        )
+        namespace, name = resource.spec.connection_ref.resolve(resource.namespace)
+        wake = (Key(MilvusConnection.KIND, namespace, name),) if used_by != (resource.status.used_by or 0) else ()
+        return Outcome(status=draft, requeue_after=findings.retry_after, wake=wake)
+
+    async def forget(self, key: Key) -> None:
+        self._probes.forget(key)
+
+    async def _examine(
+        self, credential: EmbeddingCredential, connection: MilvusConnection, label: str, world: World
+    ) -> _Findings:
+        if credential.spec.external is not None:
+            return _Findings(_external(label))
+        try:
+            value = await read_key(credential, world, self._scrubber)
+        except Blocked as blocked:
+            found = false("SecretFound", blocked.reason, blocked.message)
+            delivered = _delivered(credential, connection, label)
+            kept = " (Milvus keeps the last good key)" if delivered.status is not Truth.FALSE else ""
+            ready = false("Ready", blocked.reason, blocked.message + kept)
+            return _Findings((ready, found, delivered), blocked.retry_after)
+        valid, retry_after = await self._valid(credential, connection, value, label, world)
+        found = true("SecretFound", Reason.SECRET_FOUND)
+        delivered = _delivered(credential, connection, label)
+        return _Findings((_ready(valid, delivered), found, valid, delivered), retry_after)
+
+    async def _valid(
+        self, credential: EmbeddingCredential, connection: MilvusConnection, value: str, label: str, world: World
+    ) -> tuple[Assertion, float | None]:
+        probe, url = credential.spec.probe, provider_url(connection)
+        if not probe.enabled:
+            return unknown("KeyValid", Reason.PROBE_DISABLED, "spec.probe.enabled is false"), None
+        if not self._probes.knows(credential.key, value, url):
+            await self._recall(credential, connection, value, label, world)
+        interval = float(probe.interval_seconds)
+        answer = await self._probes.ask(credential.key, value, url, interval=interval, wake=(connection.key,))
+        if answer is None:
+            return unknown("KeyValid", Reason.PROBING, "asking DashScope"), None
+        return _verdict(answer.result), answer.again_after
+
+    async def _recall(
+        self, credential: EmbeddingCredential, connection: MilvusConnection, value: str, label: str, world: World
+    ) -> None:
+        """After a restart: the rendered Secret remembers which value embedded, and when."""
+        match await world.read_secret(connection.namespace, connection.secret_name or ""):
+            case SecretFound(data):
+                try:
+                    entry = state.load(data.get(state.KEY)).get(label)
+                except state.UnreadableState:
+                    return
+                if entry is not None and entry.owner == owner_of(credential) and entry.proven == value:
+                    at = _moment(entry.proven_at)
+                    if at is not None:
+                        self._probes.trust(credential.key, value, provider_url(connection), at=at)
+
+
+def _refuse_conflict(credential: EmbeddingCredential, connection: MilvusConnection, label: str, world: World) -> None:
+    """Of two labels that Milvus cannot tell apart the one in the rendered Secret keeps it, else the older."""
+    holders = {
+        entry.label: f"{entry.credential.namespace}/{entry.credential.name}"
+        for entry in connection.status.labels
+        if entry.credential is not None and entry.state is not LabelState.RELEASED
+    }
+    winner = winners(candidates(connection, world, like=label), holders).get(label)
+    if winner is not None and owner_of(winner) == owner_of(credential):
+        return
+    raise Blocked(
+        Reason.LABEL_CONFLICT,
+        f"label {label} reads as {fold(label)} in Milvus, and another credential of this connection has that, "
+        "or had it; create this one anew with another label",
+    )
+
+
+def _external(label: str) -> tuple[Assertion, ...]:
+    text = f"milvus.yaml is said to have label {label} already; nothing is rendered or asked"
+    return (
+        true("Ready", Reason.EXTERNAL, text),
+        unknown("KeyValid", Reason.EXTERNAL, text),
+        unknown("Delivered", Reason.EXTERNAL, text),
+    )
+
+
+def _verdict(result: ProbeResult) -> Assertion:
+    code = f" {result.code}" if result.code else ""
+    match result.verdict:
+        case Verdict.ACCEPTED:
+            return true("KeyValid", Reason.KEY_ACCEPTED, "the key embeds")
+        case Verdict.REJECTED:
+            text = f"DashScope rejects the key ({result.status}{code}); put a valid one into the Secret"
+            return false("KeyValid", Reason.KEY_REJECTED, text)
+        case Verdict.REFUSED:
+            text = f"DashScope answered {result.status}{code}, which says nothing about the key"
+            return unknown("KeyValid", Reason.PROVIDER_REFUSED, text)
+        case Verdict.UNREACHABLE:
+            return unknown("KeyValid", Reason.PROVIDER_UNREACHABLE, "DashScope cannot be asked from here")
+
+
+def _delivered(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> Assertion:
+    entry = _entry(credential, connection, label)
+    if is_environment(connection):
+        ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
+        if ref is None or (connection.namespace, ref.name) != (credential.namespace, credential.name):
+            text = "delivery is Environment, which carries one key: that of spec.embedding.dashscope.credentialRef"
+            return false("Delivered", Reason.LABEL_IN_ENVIRONMENT, text)
+    if label in (connection.spec.embedding.release_labels if connection.spec.embedding else ()):
+        text = f"label {label} is in releaseLabels of connection {connection.name}: it is not rendered"
+        return false("Delivered", Reason.RELEASED, text)
+    if entry is None:
+        return false("Delivered", Reason.NOT_DELIVERED, f"connection {connection.name} has not rendered it yet")
+    return unknown("Delivered", Reason.DELIVERY_UNKNOWN, "rendered; the operator cannot see when Milvus reads it")
+
+
+def _entry(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> LabelStatus | None:
+    for entry in connection.status.labels:
+        if entry.label == label and entry.credential is not None and entry.state is LabelState.ACTIVE:
+            if (entry.credential.namespace, entry.credential.name) == (credential.namespace, credential.name):
+                return entry
+    return None
+
+
+def _ready(valid: Assertion, delivered: Assertion) -> Assertion:
+    if valid.status is Truth.FALSE:
+        kept = "" if delivered.status is Truth.FALSE else "; Milvus keeps the last good key"
+        return false("Ready", valid.reason, valid.message + kept)
+    if valid.reason is Reason.PROBING:
+        return false("Ready", valid.reason, valid.message)
+    if delivered.status is Truth.FALSE:
+        return false("Ready", delivered.reason, delivered.message)
+    note = "" if valid.status is Truth.TRUE else f"; {valid.message}"
+    return true("Ready", Reason.READY, f"the key is rendered{note}")
+
+
+def _rotation(credential: EmbeddingCredential) -> dict[str, object]:
+    kept = credential.status.rotation.to_yaml()
+    return {"rotation": kept} if kept else {}
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

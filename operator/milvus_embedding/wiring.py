@@ -1,0 +1,116 @@
+"""Puts the parts together: the only place that knows both the controllers and the adapters they work through.
+
+Serves the operator in a cluster and the run from files alike; they differ in the World and in who wakes whom.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from milvus_embedding.api.collection import MilvusCollection
+from milvus_embedding.api.connection import MilvusConnection
+from milvus_embedding.api.credential import EmbeddingCredential
+from milvus_embedding.api.function import EmbeddingFunction
+from milvus_embedding.api.references import Key
+from milvus_embedding.clients.dashscope.adapter import HttpKeyProbe
+from milvus_embedding.clients.dashscope.port import KeyProbe
+from milvus_embedding.clients.milvus.registry import MilvusRegistry
+from milvus_embedding.controllers import signals
+from milvus_embedding.controllers.base import Controller
+from milvus_embedding.controllers.collection.absence import Absences
+from milvus_embedding.controllers.collection.controller import CollectionController
+from milvus_embedding.controllers.collection.converge import Converge
+from milvus_embedding.controllers.collection.pending import Pending
+from milvus_embedding.controllers.collection.provider_gate import ProviderGate
+from milvus_embedding.controllers.connection.controller import ConnectionController
+from milvus_embedding.controllers.connection.rendering import Rendering
+from milvus_embedding.controllers.connection.usage import LabelUsage
+from milvus_embedding.controllers.credential import CredentialController
+from milvus_embedding.controllers.function import FunctionController
+from milvus_embedding.controllers.gateway import Gateway
+from milvus_embedding.controllers.heartbeat import Heartbeat
+from milvus_embedding.controllers.probes import KeyProbes
+from milvus_embedding.domain.scrub import Scrubber
+from milvus_embedding.runtime.run import Services, Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The controllers by kind, and how to let go of everything they hold."""
+
+    controllers: Mapping[str, Controller[Any]]
+    clients: MilvusRegistry[Key]
+    heartbeat: Heartbeat
+
+    async def close(self) -> None:
+        """Ends heartbeats and connections."""
+        self.heartbeat.close()
+        await self.clients.close()
+
+
+def build(
+    *,
+    owner_id: str,
+    wake: Callable[[Key], None],
+    scrubber: Scrubber,
+    accepted_ids: tuple[str, ...] = (),
+    allowed_endpoints: tuple[str, ...] = (),
+    workers: int = 8,
+    clock: Callable[[], float] = time.monotonic,
+) -> Product:
+    """`wake` queues an object; it is called from the event loop that the controllers run in."""
+    clients: MilvusRegistry[Key] = MilvusRegistry(scrubber=scrubber, monotonic=clock, workers=workers)
+    probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints)
+    gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
+    probes = _probes(probe, wake, clock)
+    heartbeat = Heartbeat(wake=wake)
+    usage = LabelUsage(gateway, clock=clock)
+    rendering = Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=owner_id)
+    gate, pending = ProviderGate(clock), Pending(clock)
+    collections = CollectionController(
+        gateway=gateway,
+        converge=Converge(gate=gate, pending=pending),
+        pending=pending,
+        gate=gate,
+        absences=Absences(clock),
+        owner_id=owner_id,
+        accepted_ids=accepted_ids,
+    )
+    controllers: dict[str, Controller[Any]] = {
+        MilvusConnection.KIND: ConnectionController(
+            gateway=gateway, heartbeat=heartbeat, rendering=rendering, usage=usage
+        ),
+        EmbeddingCredential.KIND: CredentialController(probes=probes, scrubber=scrubber),
+        EmbeddingFunction.KIND: FunctionController(),
+        MilvusCollection.KIND: collections,
+    }
+    return Product(controllers, clients, heartbeat)
+
+
+def _probes(probe: KeyProbe, wake: Callable[[Key], None], clock: Callable[[], float]) -> KeyProbes:
+    return KeyProbes(probe, wake=wake, clock=clock, today=lambda: datetime.now(UTC))
+
+
+async def operator(services: Services) -> Wiring:
+    """The wiring of the operator in a cluster, for runtime.run."""
+    settings = services.settings
+    product = build(
+        owner_id=services.owner,
+        wake=services.wake,
+        scrubber=services.scrubber,
+        accepted_ids=settings.accept_owner,
+        allowed_endpoints=settings.allow_endpoint,
+        workers=settings.workers,
+    )
+    await product.clients.prepare()
+    return Wiring(
+        controllers=product.controllers,
+        lane=signals.lane,
+        workers=partial(signals.workers, collections=settings.workers),
+        signal=signals.signal,
+        upstream=signals.upstream,
+        close=product.close,
+    )

@@ -1,0 +1,153 @@
+"""What the API declares and this version does not do: refused by name, while every default passes."""
+
+import pytest
+
+from tests.unit.controllers.bench import Bench
+from tests.unit.controllers.manifests import (
+    CONNECTION,
+    DEV,
+    DOCS,
+    FUNCTION,
+    collection,
+    connection,
+    credential,
+    function,
+)
+
+SELECTOR = {"from": "Selector", "selector": {"matchLabels": {"team": "search"}}}
+
+CONNECTIONS: dict[str, dict[str, object]] = {
+    "spec.milvusRef": {"uri": None, "milvusRef": {"name": "milvus"}},
+    "spec.allowedNamespaces.from Selector": {"allowedNamespaces": SELECTOR},
+    "spec.allowedAdoption.from Selector": {"allowedAdoption": SELECTOR},
+    "spec.embedding.allowedNamespaces.from Selector": {"embedding": {"allowedNamespaces": SELECTOR}},
+    "spec.embedding.rollout.strategy Live": {"embedding": {"rollout": {"strategy": "Live"}}},
+    "spec.embedding.rollout.strategy Restart": {
+        "embedding": {"rollout": {"workloads": {"selector": {"matchLabels": {"a": "b"}}}}}
+    },
+    "spec.embedding.verify Canary": {"embedding": {"verify": "Canary"}},
+}
+COLLECTIONS: dict[str, dict[str, object]] = {
+    "spec.createDatabase true": {"createDatabase": True},
+    "spec.deletionPolicy Delete": {"deletionPolicy": "Delete"},
+    "spec.deletionPolicy DeleteIfEmpty": {"deletionPolicy": "DeleteIfEmpty"},
+    "spec.adoptionPolicy Observe": {"adoptionPolicy": "Observe"},
+    "spec.changePolicy.disruptive Automatic": {"changePolicy": {"disruptive": "Automatic"}},
+    "spec.changePolicy.destructive Manual": {"changePolicy": {"destructive": "Manual"}},
+    "spec.changePolicy.rebuild Automatic": {"changePolicy": {"rebuild": "Automatic"}},
+    "spec.changePolicy.approvedPlan": {"changePolicy": {"approvedPlan": "abc"}},
+    "spec.migration": {"migration": {"writers": "Live"}},
+}
+DEFAULTS = {
+    "connection": connection(
+        paused=False,
+        allowedAdoption={"from": "Same"},
+        embedding={
+            "delivery": "File",
+            "verify": "None",
+            "allowedNamespaces": {"from": "Same"},
+            "rollout": {"approval": "Automatic", "debounceSeconds": 30, "minIntervalSeconds": 300, "settleSeconds": 15},
+            "dashscope": {"credentialRef": {"name": "apikey-dev"}},
+        },
+    ),
+    "credential": credential(probe={"enabled": True, "intervalSeconds": 86400}, quota={"requestsPerMinute": 0}),
+    "function": function(grant={"from": "Same"}, allowUnlisted=False),
+    "collection": collection(
+        createDatabase=False,
+        database="default",
+        deletionPolicy="Retain",
+        adoptionPolicy="IfMatching",
+        driftPolicy="Enforce",
+        changePolicy={"inPlace": "Automatic", "disruptive": "Manual", "destructive": "Never", "rebuild": "Manual"},
+        migration={
+            "verification": {"sampleRows": 1000, "minOverlapPercent": 60},
+            "writers": "Pause",
+            "onBadRow": "Stop",
+            "soakSeconds": 86400,
+            "oldGeneration": "Retain",
+        },
+        load={"enabled": True, "replicas": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("asked", CONNECTIONS)
+async def test_a_connection_names_what_is_not_supported(bench: Bench, asked: str) -> None:
+    bench.quickstart()
+    bench.apply(connection(**CONNECTIONS[asked]))
+
+    await bench.reconcile(CONNECTION)
+
+    assert bench.condition(CONNECTION) == ("False", "NotSupportedYet")
+    assert asked in bench.message(CONNECTION)
+    assert bench.world.writes == []
+    assert bench.milvus.calls == []
+
+
+@pytest.mark.parametrize("asked", COLLECTIONS)
+async def test_a_collection_names_what_is_not_supported(bench: Bench, asked: str) -> None:
+    bench.quickstart(**COLLECTIONS[asked])
+
+    await bench.reconcile(DOCS)
+
+    assert bench.condition(DOCS) == ("False", "NotSupportedYet")
+    assert asked in bench.message(DOCS)
+    assert bench.condition(DOCS, "FunctionsResolved") == ("absent", "")
+    assert bench.milvus.calls == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        ({"quota": {"group": "account-1"}}, "spec.quota"),
+        ({"quota": {"requestsPerMinute": 60}}, "spec.quota"),
+        ({"quota": {"tokensPerMinute": 60}}, "spec.quota"),
+        ({"allowedNamespaces": SELECTOR}, "spec.allowedNamespaces.from Selector"),
+    ],
+)
+async def test_a_credential_names_what_is_not_supported(bench: Bench, spec: dict[str, object], asked: str) -> None:
+    bench.quickstart()
+    bench.apply(credential(**spec))
+
+    await bench.settle(DEV, CONNECTION)
+
+    assert bench.condition(DEV) == ("False", "NotSupportedYet")
+    assert asked in bench.message(DEV)
+    assert "apikey_dev" not in bench.rendered_keys()
+
+
+async def test_a_function_names_what_is_not_supported(bench: Bench) -> None:
+    bench.apply(function(grant=SELECTOR))
+
+    await bench.reconcile(FUNCTION)
+
+    assert bench.condition(FUNCTION) == ("False", "NotSupportedYet")
+
+
+async def test_every_field_is_named_at_once(bench: Bench) -> None:
+    bench.quickstart(createDatabase=True, deletionPolicy="Delete")
+
+    await bench.reconcile(DOCS)
+
+    assert {"spec.createDatabase true", "spec.deletionPolicy Delete"} <= {
+        asked.split(" (")[0].split(": ")[-1] for asked in bench.message(DOCS).split("; ")
+    }
+
+
+async def test_a_collection_of_a_connection_that_is_refused_waits_and_calls_nobody(bench: Bench) -> None:
+    bench.quickstart()
+    bench.apply(connection(uri=None, milvusRef={"name": "milvus"}))
+
+    await bench.settle()
+
+    assert bench.condition(DOCS) == ("False", "NotSupportedYet")
+    assert bench.milvus.calls == []
+
+
+async def test_defaults_written_out_are_no_wish(bench: Bench) -> None:
+    bench.quickstart()
+    bench.apply(*DEFAULTS.values())
+
+    await bench.settle()
+
+    assert [bench.condition(key) for key in (CONNECTION, DEV, FUNCTION, DOCS)] == [("True", "Ready")] * 4
