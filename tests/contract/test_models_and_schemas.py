@@ -9,10 +9,10 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic.fields import FieldInfo
-from tests.contract.schema_walk import Schema, crds, schema_of
 
 from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.model import Model
+from tests.contract.schema_walk import Schema, crds, schema_of
 
 COMPUTED = {"spec.indexes[].type": "AUTOINDEX", "status.observedGeneration": -1}
 """Defaults that a schema cannot have where they stand (in a list), or has elsewhere."""

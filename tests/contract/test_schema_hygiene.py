@@ -4,11 +4,11 @@ import re
 
 import cel
 import pytest
-from tests.contract.cases import BROKEN_RULES, REFUSED_CHANGES
-from tests.contract.schema_walk import Node, Schema, crds, nodes
 
 from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.validation.rules import RULES
+from tests.contract.cases import BROKEN_RULES, REFUSED_CHANGES
+from tests.contract.schema_walk import Node, Schema, crds, nodes
 
 pytestmark = pytest.mark.parametrize("kind", list(KINDS))
 

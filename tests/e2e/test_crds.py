@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.contract.cases import ALLOWED_CHANGES, BASES, BROKEN_RULES, REFUSED_CHANGES, Case, changed
 
 from milvus_embedding.devkit.controlplane import ControlPlane
+from tests.contract.cases import ALLOWED_CHANGES, BASES, BROKEN_RULES, REFUSED_CHANGES, Case, changed
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess

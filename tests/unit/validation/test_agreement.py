@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.contract.cases import ALLOWED_CHANGES, BASES, BROKEN_RULES, REFUSED_CHANGES, Case
 
 from milvus_embedding.validation import Check, Problem, Severity, SourcedDocument, validate_documents, validate_paths
+from tests.contract.cases import ALLOWED_CHANGES, BASES, BROKEN_RULES, REFUSED_CHANGES, Case
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICKSTART = ROOT / "examples" / "quickstart"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-from tests.contract.cases import COLLECTION, CREDENTIAL, FUNCTION, Body, changed
 
 from milvus_embedding.validation import Check, Problem, Severity, SourcedDocument, validate_documents
 from milvus_embedding.validation.problems import dotted
+from tests.contract.cases import COLLECTION, CREDENTIAL, FUNCTION, Body, changed
 
 CONNECTION: Body = {
     "apiVersion": "embedding.milvus.io/v1alpha1",

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.contract.cases import COLLECTION, CONNECTION, CREDENTIAL, REMOVED, Body, changed
 
 from milvus_embedding.validation import Check, Problem, SourcedDocument, load_text, validate_documents
 from milvus_embedding.validation.crds import schemas
 from milvus_embedding.validation.defaults import with_defaults
 from milvus_embedding.validation.problems import dotted
 from milvus_embedding.validation.rules import rule_problems
+from tests.contract.cases import COLLECTION, CONNECTION, CREDENTIAL, REMOVED, Body, changed
 
 
 def _problems(body: Mapping[str, object]) -> list[Problem]:

@@ -1,0 +1,58 @@
+"""What the API server's audit log tells about the operator's requests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OPERATOR = "system:serviceaccount:milvus-embedding-system:milvus-embedding-operator"
+CHANGING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+# Neither leaves anything behind that a user could see.
+ASIDE = frozenset({"leases", "selfsubjectaccessreviews", "selfsubjectrulesreviews"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that was answered. `resource` is empty for a path that is none, as of discovery."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    code: int
+
+    @property
+    def changes(self) -> bool:
+        return self.verb in CHANGING and self.resource not in ASIDE
+
+
+def requests(log: Path, *, user: str = OPERATOR) -> Iterator[Request]:
+    """The user's requests, oldest first."""
+    with log.open() as lines:
+        for line in lines:
+            event = json.loads(line)
+            # Of a watch that is still open there is no more than its start.
+            if event["user"].get("username") != user or event["stage"] not in ("ResponseStarted", "ResponseComplete"):
+                continue
+            target = event.get("objectRef", {})
+            yield Request(
+                verb=event["verb"],
+                group=target.get("apiGroup", ""),
+                resource=target.get("resource", ""),
+                subresource=target.get("subresource", ""),
+                namespace=target.get("namespace", ""),
+                name=target.get("name", ""),
+                code=event.get("responseStatus", {}).get("code", 0),
+            )
+
+
+def changes(log: Path) -> list[Request]:
+    """The operator's writes but those to leases and access reviews."""
+    return [request for request in requests(log) if request.changes]

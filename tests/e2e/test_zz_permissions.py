@@ -1,0 +1,111 @@
+"""The operator's permissions against what it did in the whole run: nothing was refused, and nothing is granted for
+nothing. By its name the last but one of the modules; alone it runs too, and then sees less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.e2e import audit, manifests
+from tests.e2e.stage import COLLECTION, CONNECTION, CREDENTIAL, FUNCTION, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.lab import Lab, OperatorProcess
+
+MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "operator.yaml"
+# What everybody who is authenticated may do: ask what they may do.
+EVERYBODY = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews"})
+# Objects come by list and watch; only after a lost race or a doubt of the audit is one read by itself.
+RARE = frozenset(
+    ("get", kind) for kind in ("milvusconnections", "embeddingcredentials", "embeddingfunctions", "milvuscollections")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One verb on one resource. `resource` has its subresource; `name` is empty where any object is meant."""
+
+    group: str
+    resource: str
+    verb: str
+    namespace: str = ""
+    name: str = ""
+
+    def covers(self, request: audit.Request) -> bool:
+        resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
+        return (
+            (self.group, self.resource, self.verb) == (request.group, resource, request.verb)
+            and self.namespace in ("", request.namespace)
+            and self.name in ("", request.name)
+        )
+
+
+def granted() -> list[Permission]:
+    return list(_granted())
+
+
+def _granted() -> Iterator[Permission]:
+    for body in yaml.safe_load_all(MANIFEST.read_text()):
+        if body["kind"] not in ("ClusterRole", "Role"):
+            continue
+        namespace = body["metadata"].get("namespace", "")
+        for rule in body["rules"]:
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    for verb in rule["verbs"]:
+                        for name in rule.get("resourceNames", [""]):
+                            yield Permission(group, resource, verb, namespace, name)
+
+
+@pytest.fixture(scope="module")
+def made(lab: Lab, operator: OperatorProcess) -> set[audit.Request]:
+    """All requests in the log; before that, for a run of this module alone, whatever needs a permission once."""
+    with Stage(lab) as stage:
+        exercise(stage)
+    return set(audit.requests(lab.plane.audit_log))
+
+
+def exercise(stage: Stage) -> None:
+    stage.apply(stage.tls_connection("milvus-ca"), manifests.function(stage.namespace, "docs-v3"))
+    stage.reason(CONNECTION, "SecretNotFound", name="secure")
+    stage.ready(FUNCTION)
+    stage.apply(stage.connection(), stage.secret(), stage.credential(), stage.collection())
+    stage.ready(COLLECTION)
+    for _ in range(2):  # the second time an Event is counted instead of written anew
+        stage.apply(stage.secret(stage.lab.new_key("wrong")))
+        stage.reason(CREDENTIAL, "KeyRejected")
+        stage.apply(stage.secret())
+        stage.ready(CREDENTIAL)
+
+
+def test_nothing_is_refused_and_nothing_is_granted_for_nothing(made: set[audit.Request]) -> None:
+    permissions = granted()
+
+    assert [request for request in made if request.code in (401, 403)] == []
+    unused = [permission for permission in permissions if not any(map(permission.covers, made))]
+    assert [permission for permission in unused if (permission.verb, permission.resource) not in RARE] == []
+    resources = [request for request in made if request.resource and request.resource not in EVERYBODY]
+    assert [request for request in resources if not any(p.covers(request) for p in permissions)] == []
+
+
+def test_nothing_but_secrets_and_statuses_and_events_is_written(made: set[audit.Request]) -> None:
+    changes = [request for request in made if request.changes]
+    written = {
+        f"{request.verb} {'/'.join(filter(None, (request.resource, request.subresource)))}" for request in changes
+    }
+
+    kinds = ("milvusconnections", "embeddingcredentials", "embeddingfunctions", "milvuscollections")
+    statuses = {f"patch {kind}/status" for kind in kinds}
+    assert written - statuses == {"create secrets", "update secrets", "create events", "patch events"}
+
+
+def test_there_is_no_wildcard() -> None:
+    """A star would make the other tests pass whatever the operator does."""
+    assert [p for p in granted() if "*" in (p.group, p.resource, p.verb)] == []
