@@ -71,7 +71,7 @@ def unseen(lab: Lab, bodies: list[Body]) -> list[str]:
 
 
 def serves(lab: Lab) -> bool:
-    """Whether the API server answers: for a moment after its start it is ready and knows our kinds, but nothing more."""
+    """Whether the API server answers: for a moment after its start it says that it is ready and serves nothing."""
     try:
         return all(lab.list(kind) is not None for kind in PLURALS)
     except Refused:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.contract.cases import BASES, COLLECTION, CONNECTION, CREDENTIAL, Body, changed
 
 from milvus_embedding.api.collection import ChangeClass, CollectionStatus, MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection, RolloutSpec, RolloutStrategy
@@ -15,6 +14,7 @@ from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.model import InvalidObjectError, Model, ReadOnlyMap, yaml_name
 from milvus_embedding.api.references import Key
 from milvus_embedding.api.schema import FieldSpec, IndexSpec, Metric
+from tests.contract.cases import BASES, COLLECTION, CONNECTION, CREDENTIAL, Body, changed
 
 
 @pytest.mark.parametrize("body", BASES, ids=lambda body: str(body["kind"]))

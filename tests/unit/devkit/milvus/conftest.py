@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from pymilvus import MilvusClient
-from tests.unit.devkit.milvus.builders import DEV_KEY, PROD_KEY, Workspace
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.devkit.milvus.builders import DEV_KEY, PROD_KEY, Workspace
 
 
 @pytest.fixture

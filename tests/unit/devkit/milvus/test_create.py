@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import pytest
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 from pymilvus.exceptions import MilvusException
-from tests.unit.devkit.milvus.builders import Workspace, ali, create_docs
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.devkit.milvus.builders import Workspace, ali, create_docs
 
 CHECK_FAILED = "Check function [ali:TextEmbedding] failed, the err is:"
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pymilvus import MilvusClient
-from tests.unit.devkit.milvus.builders import Workspace, ali, create_docs
 
 from milvus_embedding.devkit.dev import DevSettings, dev, milvus_yaml, run_dev
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.devkit.milvus.builders import Workspace, ali, create_docs
 
 
 def test_it_embeds_with_both_labels_out_of_the_box() -> None:

@@ -6,9 +6,9 @@ import pytest
 from pymilvus import DataType, MilvusClient
 from pymilvus.client.types import LoadState
 from pymilvus.exceptions import MilvusException
-from tests.unit.devkit.milvus.builders import ali, create_docs, index_dense
 
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.devkit.milvus.builders import ali, create_docs, index_dense
 
 Connect = Callable[..., MilvusClient]
 

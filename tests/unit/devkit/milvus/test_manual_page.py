@@ -2,11 +2,11 @@
 
 import pytest
 from pymilvus import DataType, MilvusClient
-from tests.unit.devkit.milvus.builders import DEV_KEY, PROD_KEY, Workspace, ali, create_docs
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.dashscope.server import fingerprint
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.devkit.milvus.builders import DEV_KEY, PROD_KEY, Workspace, ali, create_docs
 
 TEXTS = (
     "Milvus is a vector database built for similarity search",

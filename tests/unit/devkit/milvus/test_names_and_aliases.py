@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
+
 from tests.unit.devkit.milvus.builders import create_docs
 
 Connect = Callable[..., MilvusClient]

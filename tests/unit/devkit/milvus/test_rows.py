@@ -5,10 +5,10 @@ import pytest
 from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, MilvusClient, RRFRanker
 from pymilvus.exceptions import MilvusException
 from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc, schema_pb2
-from tests.unit.devkit.milvus.builders import Workspace, ali, create_docs
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.devkit.milvus.builders import Workspace, ali, create_docs
 
 
 def rows(*keys: int) -> list[dict[str, object]]:

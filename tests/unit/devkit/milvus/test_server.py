@@ -12,11 +12,11 @@ import grpc
 import pytest
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
-from tests.unit.devkit.milvus.builders import Workspace, create_docs, index_dense
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus, PortTakenError
 from milvus_embedding.devkit.milvus.engine import PINNED_VERSION, PRIVATE_NAMES
+from tests.unit.devkit.milvus.builders import Workspace, create_docs, index_dense
 
 Connect = Callable[..., MilvusClient]
 
