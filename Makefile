@@ -43,7 +43,7 @@ docs: $(READY) ## docs/reference.md from crds/ and the settings
 	$(BIN)/python tools/reference.py
 
 unit: $(READY) ## tests without a control plane
-	$(PYTEST) tests/unit tests/seed tests/contract
+	$(PYTEST) tests/unit tests/seed tests/contract tests/bench
 
 control-plane: $(READY) ## find or build kube-apiserver, etcd and kubectl (once, into the cache)
 	$(BIN)/python -m milvus_embedding.devkit.controlplane

@@ -8,6 +8,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Body = dict[str, Any]
+
+IDLE_SECONDS = 5.0
 
 
 class Refused(Exception):
@@ -86,4 +89,8 @@ class Api:
             self._local.connection = connection
             with self._lock:
                 self._open.append(connection)
+        if time.monotonic() - getattr(self._local, "used", 0.0) > IDLE_SECONDS:
+            # The server may have closed it; only a GET could be tried again.
+            connection.close()
+        self._local.used = time.monotonic()
         return connection

@@ -1,26 +1,29 @@
-"""Importing pymilvus leaves no traces: no handler, no .env file read, no environment changed."""
+"""Milvus' generated code is loaded alone: without pymilvus, what that imports, and what that does at import."""
 
-import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from pymilvus import DataType
+from pymilvus.grpc_gen import milvus_pb2
+
 from milvus_embedding.clients.milvus.protocol import load, protocol
 
 SCRIPT = """
-import os, sys
+import logging, os, sys
 before = dict(os.environ)
 import milvus_embedding.clients.milvus.adapter
-assert "pymilvus" not in sys.modules, "imported too early"
 from milvus_embedding.clients.milvus.protocol import protocol
-protocol()
-assert "pymilvus" in sys.modules
+assert "milvus_embedding_grpc_gen" not in sys.modules, "loaded too early"
+protocol().milvus.DescribeCollectionRequest(collection_name="docs")
+assert not {"pymilvus", "pandas", "numpy"} & set(sys.modules), "more was imported than the generated code"
 assert dict(os.environ) == before, "the environment has changed"
+assert "pymilvus" not in logging.Logger.manager.loggerDict
 """
 
 
-def test_nothing_is_imported_before_it_is_used_and_no_env_file_is_read(tmp_path: Path) -> None:
+def test_neither_pymilvus_nor_what_it_brings_is_imported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MILVUS_URI=http://somewhere\n")
     source = Path(sys.modules[protocol.__module__].__file__ or "").parents[3]
     environment = {**os.environ, "PYTHONPATH": str(source)}
@@ -28,11 +31,20 @@ def test_nothing_is_imported_before_it_is_used_and_no_env_file_is_read(tmp_path:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-async def test_its_logger_writes_nowhere_by_itself() -> None:
-    assert await load() is protocol()
-    logger = logging.getLogger("pymilvus")
-    assert (logger.handlers, logger.propagate) == ([], True)
-    assert not logging.getLogger("pymilvus.decorators").isEnabledFor(logging.ERROR)
+async def test_it_may_be_used_beside_pymilvus() -> None:
+    pb = await load()
+    assert pb is protocol()
+    ours = pb.milvus.DescribeCollectionRequest(collection_name="docs")
+    assert milvus_pb2.DescribeCollectionRequest.FromString(ours.SerializeToString()).collection_name == "docs"
+    assert pb.milvus.DescribeCollectionRequest is milvus_pb2.DescribeCollectionRequest
+
+
+def test_types_have_the_names_that_pymilvus_gives_them() -> None:
+    names = protocol().type_names
+    theirs = {int(member.value): str(member.name).lstrip("_") for member in DataType}
+    shared = names.keys() & theirs.keys()
+    assert {number: names[number] for number in shared} == {number: theirs[number] for number in shared}
+    assert len(shared) >= 20
 
 
 def test_the_names_that_are_relied_on_exist() -> None:
