@@ -46,12 +46,16 @@ class Kept:
         """New objects get a status, at the latest by the process that followed one that exited."""
         bodies = objects(namespace, f"heard-{next(_numbers)}")
         create(self.lab, bodies)
+        self.wait_seen(bodies, within=within)
 
-        def heard() -> bool:
+    def wait_seen(self, bodies: list[Body], *, within: float = 30.0) -> None:
+        """These objects have a status, on the same terms."""
+
+        def seen() -> bool:
             self.tend()
             return not unseen(self.lab, bodies)
 
-        eventually(f"new objects have a status ({self.operator.log.name})", heard, within=within)
+        eventually(f"the objects have a status ({self.operator.log.name})", seen, within=within)
 
 
 def create(lab: Lab, bodies: list[Body]) -> None:

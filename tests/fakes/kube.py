@@ -28,7 +28,7 @@ Request = tuple[str, str]
 
 
 class FakeKube:
-    """Satisfies `Kube`. `requests` holds (verb, key or name) of everything asked."""
+    """Satisfies `ApiServer`. `requests` holds (verb, key or name) of everything asked."""
 
     def __init__(self) -> None:
         self.version = 100
@@ -79,18 +79,16 @@ class FakeKube:
         self, type_: ResourceType, namespace: str | None, *, metadata_only: bool = False, selector: str = ""
     ) -> AsyncIterator[Page]:
         self._ask("list", type_.kind)
-        if type_ == SECRETS:
-            found: list[Body] = [
-                {"metadata": {"namespace": ns, "name": name, "resourceVersion": secret.resource_version}}
-                for (ns, name), secret in self.secrets.items()
-                if namespace in (None, ns)
-            ]
-        else:
-            matching = [b for k, b in self.objects.items() if k.kind == type_.kind and namespace in (None, k.namespace)]
-            found = [{"metadata": b["metadata"]} if metadata_only else copy.deepcopy(b) for b in matching]
+        matching = self._matching(type_, namespace)
+        found = [{"metadata": b["metadata"]} if metadata_only else copy.deepcopy(b) for b in matching]
         version = str(self.version)
         for start in range(0, max(1, len(found)), self.page_size):
             yield Page(found[start : start + self.page_size], version)
+
+    async def count(self, type_: ResourceType, namespace: str | None, *, selector: str = "") -> int | None:
+        self._ask("count", type_.kind)
+        number = len(self._matching(type_, namespace))
+        return number if not selector or number <= 1 else None
 
     async def get(self, type_: ResourceType, namespace: str | None, name: str) -> Body:
         key = Key(type_.kind, namespace or "", name)
@@ -180,6 +178,15 @@ class FakeKube:
                 raise Forbidden(f"{verb} {on}: forbidden", 403)
 
         self.fail = fail
+
+    def _matching(self, type_: ResourceType, namespace: str | None) -> list[Object]:
+        if type_ == SECRETS:
+            return [
+                {"metadata": {"namespace": ns, "name": name, "resourceVersion": secret.resource_version}}
+                for (ns, name), secret in self.secrets.items()
+                if namespace in (None, ns)
+            ]
+        return [b for k, b in self.objects.items() if k.kind == type_.kind and namespace in (None, k.namespace)]
 
     def _ask(self, verb: str, what: str) -> None:
         self.requests.append((verb, what))

@@ -58,10 +58,15 @@ class Auditor:
         self._on_dead = on_dead
         self._due = dict.fromkeys(AUDITED, clock() + _FIRST)
         self._suspects: dict[Key, _Suspicion] = {}
+        self._complained = False
 
     def relisted(self, kind: str) -> None:
         """The watch of that kind listed anew: compare soon."""
         self._due[kind] = min(self._due[kind], self._clock() + RELIST_DELAY)
+
+    def request(self, kind: str) -> None:
+        """Something is known to differ: compare now."""
+        self._due[kind] = self._clock()
 
     async def run(self) -> None:
         """Audits when it is time, until cancelled."""
@@ -77,7 +82,9 @@ class Auditor:
                 await self.audit(kind)
             except KubeError as error:
                 self._due[kind] = self._clock() + RELIST_DELAY
-                _log.warning("the audit of %s failed and is repeated: %s", kind, error)
+                self._complain(kind, error)
+            else:
+                self._complained = False
         self._judge()
 
     async def audit(self, kind: str) -> None:
@@ -96,6 +103,12 @@ class Auditor:
                 self._metrics.audited(kind, found, count)
                 _log.info("audit of %s: %d %s", kind, count, found)
         self._metrics.audited(kind, "ok")
+
+    def _complain(self, kind: str, error: KubeError) -> None:
+        """Once, until an audit succeeds: while the API server is away all of them fail, every two seconds."""
+        if not self._complained:
+            self._complained = True
+            _log.warning("the audit of %s failed and is repeated: %s", kind, error)
 
     async def _list(self, kind: str) -> dict[Key, int]:
         type_ = AUDITED[kind]

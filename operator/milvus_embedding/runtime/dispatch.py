@@ -15,6 +15,8 @@ K = TypeVar("K", bound=Hashable)
 
 _log = logging.getLogger(__name__)
 
+_CANCEL_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Running(Generic[K]):
@@ -82,7 +84,7 @@ class Dispatcher(Generic[K]):
         for task in pending:
             task.cancel()
         if pending:
-            await asyncio.wait(pending, timeout=1.0)
+            await asyncio.wait(pending, timeout=_CANCEL_SECONDS)
         return not pending
 
     def _spawn(self, lane: str) -> None:

@@ -33,6 +33,19 @@ class Watching:
     kubeconfig: str
 
 
+class NoDifferences(kopf.DiffBaseStorage):
+    """Spares each event the copy of its object that kopf makes for handlers of changes; there are none."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """There is nothing to keep."""
+
+
 def build_registry(
     store: Store,
     *,
@@ -72,6 +85,7 @@ def build_settings(secret_selector: str) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 5
     settings.networking.error_backoffs = _BACKOFFS
     settings.persistence.finalizer = _UNUSED_FINALIZER
+    settings.persistence.diffbase_storage = NoDifferences()
     settings.process.ultimate_exiting_timeout = None
     if secret_selector:
         settings.watching.label_selectors[SECRETS.group, SECRETS.version, SECRETS.plural] = secret_selector

@@ -7,21 +7,45 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from typing import Final, TextIO
 
 from milvus_embedding.domain.scrub import Scrubber
 
 _LONGEST: Final = 8000
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_RETRYING: Final = ("kopf._cogs.clients.api", "kopf._cogs.clients.watching")
+_RETRY_SECONDS: Final = 30.0
 _QUIET: Final = {
     "kopf": logging.WARNING,
     "kopf.objects": logging.WARNING,
-    "kopf._cogs.clients.api": logging.CRITICAL,  # a line per watch and retry while the API server is away
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "httpx": logging.WARNING,
     "pymilvus": logging.CRITICAL,
 }
+
+
+class Occasional(logging.Filter):
+    """Lets one record through in `seconds`, as a warning at most.
+
+    While the API server is away kopf logs an error per watch and retry: hundreds a minute that all say the same, of
+    which none is an error of the operator.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._clock = clock
+        self._last = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self._clock() - self._last < self._seconds:
+            return False
+        self._last = self._clock()
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        return True
 
 
 class ScrubbingFormatter(logging.Formatter):
@@ -65,6 +89,9 @@ def configure(*, as_json: bool, level: str, scrubber: Scrubber, stream: TextIO |
     root.setLevel(level.upper())
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, root.level))
+    occasional = Occasional(_RETRY_SECONDS)
+    for name in _RETRYING:
+        logging.getLogger(name).filters[:] = [occasional]
 
 
 def _extras(record: logging.LogRecord) -> dict[str, str]:

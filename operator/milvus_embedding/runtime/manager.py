@@ -16,7 +16,7 @@ from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.port import OUR_TYPES, Kube, KubeError, NotFound
 from milvus_embedding.controllers.base import Conflict, Controller, Note, Outcome
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, find, merge, merge_patch, with_summary
-from milvus_embedding.domain.reasons import Reason
+from milvus_embedding.domain.reasons import Reason, ReasonClass
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.cache import Entry
 from milvus_embedding.runtime.metrics import Metrics
@@ -145,8 +145,8 @@ class Manager:
         old, new = find(before, "Ready"), find(after, "Ready")
         if new is None or (old is not None and all(old.get(f) == new.get(f) for f in ("status", "reason"))):
             return
-        warning = new.get("status") != "True"
-        self._events.record(subject, Note(str(new.get("reason")), str(new.get("message")), warning=warning))
+        note = Note(str(new.get("reason")), str(new.get("message")), warning=_worth_a_look(old, new))
+        self._events.record(subject, note)
 
     def _schedule(self, key: Key, outcome: Outcome) -> str:
         self._store.wake_known(outcome.wake)
@@ -200,6 +200,15 @@ class Manager:
 
     def _clean_note(self, note: Note) -> Note:
         return Note(note.reason, self._scrubber.clean(note.message), warning=note.warning)
+
+
+def _worth_a_look(old: Mapping[str, object] | None, new: Mapping[str, object]) -> bool:
+    """Whether somebody has to act, or what was well is not any more. Waiting on the way up is normal."""
+    if new.get("status") == "True":
+        return False
+    was_well = old is not None and old.get("status") == "True"
+    reason = Reason(str(new.get("reason")))  # type: ignore[call-arg]
+    return was_well or reason is Reason.INTERNAL_ERROR or reason.kind is ReasonClass.YOURS
 
 
 def _unreadable(entry: Entry) -> Outcome:

@@ -13,6 +13,12 @@ from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Access, Kube,
 
 _log = logging.getLogger(__name__)
 
+CONFIRM_SECONDS = 3.0
+"""An API server that just started knows no Role for a moment, and forbids everything: a no is asked for twice."""
+
+_IDLE_SECONDS = 5.0
+"""Between two tries while nothing can be served: who is granted the Role waits for it."""
+
 _AT_ONCE = 8
 
 Scope = str | None
@@ -60,11 +66,12 @@ async def review(kube: Kube, accesses: Sequence[Access]) -> Permissions:
 class Preflight:
     """Asks for all that serving needs, and says what is missing once, until something else is."""
 
-    def __init__(self, kube: Kube, scopes: Sequence[Scope], *, every: float) -> None:
-        """`every` is the time between two tries, in seconds."""
+    def __init__(self, kube: Kube, scopes: Sequence[Scope], *, every: float, confirm: float = CONFIRM_SECONDS) -> None:
+        """Seconds: `every` is the longest time between two tries, `confirm` that before a no is believed."""
         self._kube = kube
         self._scopes = scopes
         self._every = every
+        self._confirm = confirm
         self._said: frozenset[Access] = frozenset()
 
     async def wait(self) -> tuple[Scope, ...]:
@@ -73,20 +80,26 @@ class Preflight:
             try:
                 if permitted := await self.look():
                     return permitted
-                await asyncio.sleep(self._every)
+                await asyncio.sleep(min(self._every, _IDLE_SECONDS))
             except KubeError as error:
                 _log.warning("the operator's permissions cannot be checked: %s", error)
                 await asyncio.sleep(min(self._every, 2.0))
 
     async def look(self) -> tuple[Scope, ...]:
         """The scopes that can be served now. Raises KubeError."""
-        permissions = await review(self._kube, [access for scope in self._scopes for access in needed(scope)])
+        permissions = await self._review()
+        if permissions.missing:
+            await asyncio.sleep(self._confirm)
+            permissions = await self._review()
         absent = frozenset(access for missing in permissions.missing.values() for access in missing)
         if absent != self._said:
             self._said = absent
             for sentence in describe(permissions):
                 _log.error("not served: %s", sentence)
         return permissions.permitted(self._scopes)
+
+    async def _review(self) -> Permissions:
+        return await review(self._kube, [access for scope in self._scopes for access in needed(scope)])
 
 
 def describe(permissions: Permissions) -> list[str]:

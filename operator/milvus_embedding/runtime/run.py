@@ -10,8 +10,10 @@ import contextlib
 import logging
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.adapter import KubeAdapter
 from milvus_embedding.clients.kube.connect import NoClusterError, connect, kubeconfig_path
-from milvus_embedding.clients.kube.port import Kube, KubeError
+from milvus_embedding.clients.kube.port import ApiServer, Kube, KubeError
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.crds import wait_until_served
@@ -89,6 +91,8 @@ class Stopped(Exception):
 def main(settings: Settings, build: Builder) -> NoReturn:
     """Configures logging, runs the operator and ends the process."""
     scrubber = Scrubber()
+    # The clients write certificates to files, and the way we end leaves them no time to remove them.
+    tempfile.tempdir = tempfile.mkdtemp(prefix="milvus-embedding-")
     configure(as_json=settings.log_format == "json", level=settings.log_level, scrubber=scrubber)
 
     async def run_and_exit() -> None:
@@ -98,6 +102,7 @@ def main(settings: Settings, build: Builder) -> NoReturn:
             _log.exception("the operator failed")
             code = EXIT_RESTART
         # Calls to Milvus that still run in threads, or tasks that do not end, must not hold the process.
+        shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
@@ -126,7 +131,7 @@ async def run(settings: Settings, build: Builder, *, scrubber: Scrubber) -> int:
 class Process:
     """One life of the operator process."""
 
-    def __init__(self, settings: Settings, build: Builder, *, kube: Kube, scrubber: Scrubber) -> None:
+    def __init__(self, settings: Settings, build: Builder, *, kube: ApiServer, scrubber: Scrubber) -> None:
         self._settings = settings
         self._build = build
         self._kube = kube

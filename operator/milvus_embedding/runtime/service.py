@@ -9,11 +9,12 @@ from typing import Any, Final, Protocol
 
 from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import OUR_TYPES, Kube, KubeError
+from milvus_embedding.clients.kube.port import OUR_TYPES, ApiServer, KubeError
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.audit import Auditor
 from milvus_embedding.runtime.dispatch import Dispatcher
+from milvus_embedding.runtime.headcount import HeadCount
 from milvus_embedding.runtime.informer import Watching, build_registry, watch
 from milvus_embedding.runtime.manager import Manager, Pace
 from milvus_embedding.runtime.metrics import Metrics
@@ -28,8 +29,9 @@ _log = logging.getLogger(__name__)
 
 _CONTROL_WORKERS: Final = 4
 _PRIMING_RETRY: Final = 2.0
-_KOPF_STOP_SECONDS: Final = 3.0
-_KOPF_STOP_SECONDS_LOST: Final = 0.5
+_TASKS_STOP_SECONDS: Final = 0.5
+_KOPF_STOP_SECONDS: Final = 0.5
+"""It holds nothing of ours, and would wait five seconds for tasks that are younger than itself."""
 
 
 class Parts(Protocol):
@@ -54,7 +56,7 @@ class Service:
         self,
         settings: Settings,
         *,
-        kube: Kube,
+        kube: ApiServer,
         metrics: Metrics,
         scrubber: Scrubber,
         vitals: Vitals,
@@ -133,9 +135,11 @@ class Service:
         # All of ours before kopf's: at its end it cancels whatever task is younger than itself.
         self._spawn(self._recorder.run(), "events")
         self._spawn(auditor.run(), "audit")
+        self._spawn(self._headcount(store, auditor).run(), "headcount")
         self._spawn(supervisor.run(), "supervisor")
         self._spawn(self._permissions().run(), "permissions")
-        ends = [asyncio.create_task(event.wait()) for event in (self._fatal, self._lost, signalled)]
+        # kopf takes the signals for itself while it runs; its cleanup tells of one.
+        ends = [asyncio.create_task(event.wait()) for event in (self._fatal, self._lost, signalled, self._stopped)]
         dispatcher.start()
         self._vitals.phase = Phase.RUNNING
         kopf_task = asyncio.create_task(watch(registry, watching, self._stopped), name="kopf")
@@ -152,8 +156,7 @@ class Service:
         # It may never end: the process does, whatever kopf does.
         for task in (kopf_task, *ends):
             task.cancel()
-        patience = _KOPF_STOP_SECONDS_LOST if self._lost.is_set() else _KOPF_STOP_SECONDS
-        await asyncio.wait({kopf_task, *ends}, timeout=patience)
+        await asyncio.wait({kopf_task, *ends}, timeout=_KOPF_STOP_SECONDS)
         if not kopf_task.done() or kopf_task.cancelled():
             return
         error = kopf_task.exception()
@@ -169,7 +172,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+            await asyncio.wait(self._tasks, timeout=_TASKS_STOP_SECONDS)
         self._tasks.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.5):
@@ -198,6 +201,16 @@ class Service:
             clock=self._clock,
             metrics=self._metrics,
             on_dead=self._die,
+        )
+
+    def _headcount(self, store: Store, auditor: Auditor) -> HeadCount:
+        return HeadCount(
+            self._kube,
+            store,
+            scopes=self._scopes,
+            secret_selector=self._settings.secret_selector,
+            every=self._settings.count_seconds,
+            on_differs=auditor.request,
         )
 
     def _permissions(self) -> PermissionWatch:

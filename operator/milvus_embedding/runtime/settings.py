@@ -45,12 +45,12 @@ class Settings:
     )
     resync_seconds: float = _setting(600.0, "between two looks at an object that nothing woke")
     audit_seconds: float = _setting(600.0, "between two comparisons of the cache with a list")
+    count_seconds: float = _setting(10.0, "between two comparisons of how many objects are known and how many exist")
     permission_seconds: float = _setting(20.0, "between two checks of the operator's permissions")
     reconcile_timeout: float = _setting(600.0, "longest time of one reconcile")
     request_timeout: float = _setting(15.0, "deadline of a request to the API server")
     shutdown_grace: float = _setting(2.5, "how long running reconciles may go on after SIGTERM")
     workers: int = _setting(8, "reconciles at the same time on one connection")
-    probe_open_seconds: float = _setting(2.0, "between two probes of a Milvus that does not answer")
     log_format: Literal["json", "console"] = _setting("json", "json or console")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "debug, info, warning or error")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Kube, KubeError
-from milvus_embedding.runtime.preflight import Permissions, Scope, describe, needed, review, watched
+from milvus_embedding.runtime.preflight import CONFIRM_SECONDS, Permissions, Scope, describe, needed, review, watched
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,6 @@ STOP_CHECKER: Final = "stop-flag checker"
 _PREFIX: Final = "watcher for "
 _START_SECONDS: Final = 60.0
 _TICK: Final = 1.0
-_CONFIRM_SECONDS: Final = 3.0
 _STOP_SECONDS: Final = 10.0
 
 
@@ -118,6 +117,7 @@ class PermissionWatch:
         every: float,
         on_lost: Callable[[str], None],
         on_gained: Callable[[str], None],
+        confirm: float = CONFIRM_SECONDS,
     ) -> None:
         self._kube = kube
         self._served = served
@@ -125,6 +125,7 @@ class PermissionWatch:
         self._every = every
         self._on_lost = on_lost
         self._on_gained = on_gained
+        self._confirm = confirm
 
     async def run(self) -> None:
         """Asks until something changed."""
@@ -140,7 +141,7 @@ class PermissionWatch:
         """One look; whether a callback was called. Raises KubeError."""
         lost = await self._missing()
         if lost.missing:
-            await asyncio.sleep(_CONFIRM_SECONDS)
+            await asyncio.sleep(self._confirm)
             lost = await self._missing()
         if lost.missing:
             self._on_lost(f"a permission was withdrawn: {' '.join(describe(lost))}")

@@ -183,7 +183,7 @@ async def test_all_kinds_are_audited_soon_after_start_and_then_every_ten_minutes
     assert len(bench.listed()) == 10
 
 
-async def test_an_audit_that_failed_drops_nothing_and_is_repeated() -> None:
+async def test_an_audit_that_failed_drops_nothing_is_told_once_and_repeated(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     bench.kube.put(KIND, "f", SPEC)
     await bench.prime()
@@ -195,6 +195,7 @@ async def test_an_audit_that_failed_drops_nothing_and_is_repeated() -> None:
     bench.now = 5
     await bench.auditor.tick()
     assert bench.store.cache.get(KEY) is not None
+    assert len(caplog.records) == 1
     bench.kube.fail = lambda verb, what: None
     bench.kube.requests.clear()
     bench.now = 7

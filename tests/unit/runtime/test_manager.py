@@ -202,7 +202,7 @@ async def test_backoff_grows_and_a_success_ends_it() -> None:
     assert bench.queue.fail(KEY) == pytest.approx(1)
 
 
-async def test_waiting_is_told_as_warning_once_and_ready_as_normal() -> None:
+async def test_waiting_on_the_way_up_is_told_once_and_warns_nobody() -> None:
     bench = Bench()
     bench.controller.decide = waiting
     bench.apply()
@@ -212,7 +212,33 @@ async def test_waiting_is_told_as_warning_once_and_ready_as_normal() -> None:
     bench.controller.decide = ready
     bench.now += 10
     await bench.run()
-    assert [(note.reason, note.warning) for note in bench.sink.notes] == [("SecretNotFound", True), ("Ready", False)]
+    assert [(note.reason, note.warning) for note in bench.sink.notes] == [("SecretNotFound", False), ("Ready", False)]
+
+
+@pytest.mark.parametrize(
+    ("was", "reason"),
+    [
+        pytest.param(None, Reason.NOT_ALLOWED, id="a new object that a user has to put right"),
+        pytest.param(Reason.SECRET_NOT_FOUND, Reason.NOT_ALLOWED, id="waiting became something to put right"),
+        pytest.param(Reason.READY, Reason.UNREACHABLE, id="what was ready waits"),
+        pytest.param(None, Reason.INTERNAL_ERROR, id="a bug"),
+    ],
+)
+async def test_what_somebody_should_look_at_is_a_warning(was: Reason | None, reason: Reason) -> None:
+    bench = Bench()
+
+    async def decide(resource: EmbeddingFunction, world: World) -> Outcome:
+        present = reasons.pop(0)
+        assertion = true if present is Reason.READY else false
+        conditions = with_summary([assertion("Ready", present, "so it is")])
+        return Outcome(status=Draft(resource.metadata.generation, conditions))
+
+    reasons = [present for present in (was, reason) if present is not None]
+    bench.controller.decide = decide
+    while reasons:
+        bench.apply(annotations={"left": str(len(reasons))})
+        await bench.run()
+    assert (bench.sink.notes[-1].reason, bench.sink.notes[-1].warning) == (str(reason), True)
 
 
 async def test_messages_pass_the_scrubber_whatever_the_controller_did() -> None:

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from milvus_embedding.domain.scrub import Scrubber
-from milvus_embedding.runtime.logs import ScrubbingFormatter
+from milvus_embedding.runtime.logs import Occasional, ScrubbingFormatter
 from milvus_embedding.runtime.settings import SettingError, Settings, documentation, from_environment
 
 SECRET = "sk-0123456789abcdef"
@@ -84,3 +84,14 @@ def test_a_json_line_is_one_line_of_json() -> None:
     parsed = json.loads(line)
     assert (parsed["level"], parsed["message"], parsed["key"]) == ("error", "failed", "x")
     assert "ValueError" in parsed["exception"]
+
+
+def test_retries_that_all_say_the_same_are_told_now_and_then_and_as_warnings() -> None:
+    now = 0.0
+    occasional = Occasional(30, lambda: now)
+    seen = []
+    for now in (0.0, 1.0, 29.0, 30.0, 31.0):
+        record = logging.LogRecord("kopf", logging.ERROR, "", 0, "attempt failed", None, None)
+        if occasional.filter(record):
+            seen.append((now, record.levelname))
+    assert seen == [(0.0, "WARNING"), (30.0, "WARNING")]

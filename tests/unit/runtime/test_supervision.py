@@ -3,8 +3,9 @@
 import pytest
 
 from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Access, KubeError, Unavailable
-from milvus_embedding.runtime import crds, supervisor
-from milvus_embedding.runtime.preflight import Preflight, Scope, needed
+from milvus_embedding.runtime import crds
+from milvus_embedding.runtime.preflight import CONFIRM_SECONDS, Preflight, Scope, needed
+from milvus_embedding.runtime.settings import Settings
 from milvus_embedding.runtime.supervisor import STOP_CHECKER, PermissionWatch, Supervisor, expected_watchers
 from tests.fakes.kube import FakeKube
 
@@ -72,7 +73,7 @@ async def test_everything_permitted_serves_every_scope() -> None:
 async def test_a_namespace_without_permission_is_left_out_and_named_once(caplog: pytest.LogCaptureFixture) -> None:
     kube = FakeKube()
     kube.denied = {Access("watch", SECRETS, "b"), Access("list", SECRETS, "b"), Access("list", COLLECTIONS, "b")}
-    preflight = Preflight(kube, ["a", "b"], every=1)
+    preflight = Preflight(kube, ["a", "b"], every=1, confirm=0)
     assert await preflight.look() == ("a",)
     assert await preflight.look() == ("a",)
     (record,) = caplog.records
@@ -82,10 +83,28 @@ async def test_a_namespace_without_permission_is_left_out_and_named_once(caplog:
     )
 
 
+async def test_a_no_of_an_api_server_that_just_started_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:
+    kube = FakeKube()
+    kube.denied = set(needed(None))
+    questions = len(kube.denied)
+
+    def learn(verb: str, what: str) -> None:
+        if len(kube.requests) > questions:
+            kube.denied = set()
+
+    kube.fail = learn
+    assert await Preflight(kube, [None], every=1, confirm=0).look() == (None,)
+    assert caplog.records == []
+
+
+def test_a_permission_withdrawn_is_noticed_within_half_a_minute() -> None:
+    assert Settings().permission_seconds + CONFIRM_SECONDS < 28
+
+
 async def test_writing_a_status_is_needed_too() -> None:
     kube = FakeKube()
     kube.denied = {Access("patch", COLLECTIONS, None, "status")}
-    assert await Preflight(kube, [None], every=1).look() == ()
+    assert await Preflight(kube, [None], every=1, confirm=0).look() == ()
 
 
 class Permissions:
@@ -99,15 +118,11 @@ class Permissions:
             every=1,
             on_lost=self.lost.append,
             on_gained=self.gained.append,
+            confirm=0,
         )
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "_CONFIRM_SECONDS", 0)
-
-
-async def test_a_permission_withdrawn_is_told(at_once: None) -> None:
+async def test_a_permission_withdrawn_is_told() -> None:
     kube = FakeKube()
     kube.denied = {Access("watch", COLLECTIONS, "a")}
     permissions = Permissions(kube)
@@ -115,7 +130,7 @@ async def test_a_permission_withdrawn_is_told(at_once: None) -> None:
     assert "may not watch milvuscollections.embedding.milvus.io in namespace a" in permissions.lost[0]
 
 
-async def test_a_denial_that_does_not_last_is_none(at_once: None) -> None:
+async def test_a_denial_that_does_not_last_is_none() -> None:
     kube = FakeKube()
     denied = Access("watch", COLLECTIONS, "a")
     kube.denied = {denied}

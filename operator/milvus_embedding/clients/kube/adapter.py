@@ -78,6 +78,16 @@ class KubeAdapter:
             if not token:
                 return
 
+    async def count(self, type_: ResourceType, namespace: str | None, *, selector: str = "") -> int | None:
+        query = [("limit", "1"), *([("labelSelector", selector)] if selector else [])]
+        listed = await self._call("GET", type_.path(namespace), query=query, accept=_METADATA_LIST)
+        meta = _mapping(listed.get("metadata"))
+        here = len(_bodies(listed.get("items")))
+        if not meta.get("continue"):
+            return here
+        rest = meta.get("remainingItemCount")
+        return here + rest if isinstance(rest, int) else None
+
     async def get(self, type_: ResourceType, namespace: str | None, name: str) -> Body:
         return await self._call("GET", type_.path(namespace, name))
 

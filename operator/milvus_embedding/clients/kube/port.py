@@ -180,3 +180,10 @@ class Kube(Protocol):
 
     async def kube_system_uid(self) -> str:
         """Identifies the cluster."""
+
+
+class ApiServer(Kube, Protocol):
+    """A real one, which can be asked more than manifests that stand in for it."""
+
+    async def count(self, type_: ResourceType, namespace: str | None, *, selector: str = "") -> int | None:
+        """How many objects there are, by a list of one; None if the server does not tell. Not exact by contract."""

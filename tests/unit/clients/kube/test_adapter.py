@@ -107,6 +107,24 @@ async def test_an_empty_list_is_one_page(server: Server, kube: KubeAdapter) -> N
     assert "labelSelector=a%3Db" in server.asked[0][1]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "items", "number"),
+    [
+        pytest.param({}, 0, 0, id="an empty list is none"),
+        pytest.param({}, 1, 1, id="a list that ends is all"),
+        pytest.param({"continue": "more", "remainingItemCount": 41}, 1, 42, id="what remains is added"),
+        pytest.param({"continue": "more"}, 1, None, id="a server that does not tell leaves it unknown"),
+    ],
+)
+async def test_objects_are_counted_by_a_list_of_one(
+    metadata: dict[str, object], items: int, number: int | None, server: Server, kube: KubeAdapter
+) -> None:
+    answer = {"metadata": metadata, "items": [{"metadata": {"name": "a"}}] * items}
+    server.answers["GET", "/api/v1/namespaces/ns/secrets"] = 200, answer
+    assert await kube.count(SECRETS, "ns", selector="a=b") == number
+    assert [path for _, path, _, _ in server.asked] == ["/api/v1/namespaces/ns/secrets?limit=1&labelSelector=a%3Db"]
+
+
 async def test_a_status_is_patched_as_merge_patch(server: Server, kube: KubeAdapter) -> None:
     server.answers["PATCH", STATUS_PATH] = 200, {"metadata": {"resourceVersion": "8"}}
     patch = {"metadata": {"resourceVersion": "7"}, "status": {"conditions": ({"type": "Ready"},)}}
