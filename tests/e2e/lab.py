@@ -206,7 +206,7 @@ class OperatorProcess:
             f"--kubeconfig={kubeconfig}",
             f"--health-address=127.0.0.1:{self.port}",
             f"--lease-namespace={SYSTEM_NAMESPACE}",
-            *("--lease-duration=3", "--lease-renew-deadline=2", "--lease-retry-period=0.5"),
+            *("--lease-duration=6", "--lease-renew-deadline=4.5", "--lease-retry-period=0.5"),
             *options,
         ]
 

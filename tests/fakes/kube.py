@@ -21,7 +21,7 @@ from milvus_embedding.clients.kube.port import (
     Page,
     ResourceType,
 )
-from milvus_embedding.controllers.base import Conflict, SecretFound, SecretMissing, SecretRead, SecretWrite
+from milvus_embedding.clients.kube.secrets import Conflict, SecretFound, SecretMissing, SecretRead, SecretWrite
 
 Object = dict[str, Any]
 Request = tuple[str, str]

@@ -5,8 +5,7 @@ write its status, emit Events or schedule itself; it returns an Outcome, and the
 something differs. `World` remembers what was read through it, so that a change of it wakes the reader.
 """
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -16,61 +15,41 @@ from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
+from milvus_embedding.clients.kube.secrets import (
+    Conflict,
+    SecretFailed,
+    SecretForbidden,
+    SecretFound,
+    SecretMissing,
+    SecretRead,
+    SecretWrite,
+    WriteRefused,
+)
 from milvus_embedding.domain.conditions import Draft
+
+__all__ = [
+    "Conflict",
+    "Controller",
+    "Note",
+    "Outcome",
+    "R_contra",
+    "Resource",
+    "SecretFailed",
+    "SecretForbidden",
+    "SecretFound",
+    "SecretMissing",
+    "SecretRead",
+    "SecretWrite",
+    "T",
+    "World",
+    "WriteRefused",
+]
 
 Resource = MilvusConnection | EmbeddingCredential | EmbeddingFunction | MilvusCollection
 T = TypeVar("T", MilvusConnection, EmbeddingCredential, EmbeddingFunction, MilvusCollection)
 R_contra = TypeVar(
     "R_contra", MilvusConnection, EmbeddingCredential, EmbeddingFunction, MilvusCollection, contravariant=True
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SecretFound:
-    """A Secret or ConfigMap as read by GET. Its data is not part of its repr."""
-
-    data: Mapping[str, bytes] = dataclasses.field(repr=False)
-    labels: Mapping[str, str]
-    resource_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class SecretMissing:
-    """The API said 404."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretForbidden:
-    """The API said 403: the operator may not read it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretFailed:
-    """Any other failure; `detail` is clean and short."""
-
-    detail: str
-
-
-SecretRead = SecretFound | SecretMissing | SecretForbidden | SecretFailed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretWrite:
-    """A whole Secret. `resource_version` is the one that was read, None to create it."""
-
-    namespace: str
-    name: str
-    labels: Mapping[str, str]
-    data: Mapping[str, bytes] = dataclasses.field(repr=False)
-    resource_version: str | None
-
-
-class Conflict(Exception):
-    """A write was decided on an older state than the present one. Not an error: look again at once."""
-
-
-class WriteRefused(Exception):
-    """The API refused a write (forbidden, invalid, quota). `str()` is clean and short."""
 
 
 class World(Protocol):

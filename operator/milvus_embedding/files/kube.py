@@ -22,7 +22,7 @@ from milvus_embedding.clients.kube.port import (
     Refused,
     ResourceType,
 )
-from milvus_embedding.controllers.base import (
+from milvus_embedding.clients.kube.secrets import (
     Conflict,
     SecretFound,
     SecretMissing,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_embedding.clients.kube.port import Forbidden, Kube, KubeError, LeaseRecord, NotFound, micro_time
-from milvus_embedding.controllers.base import Conflict
+from milvus_embedding.clients.kube.secrets import Conflict
 
 _log = logging.getLogger(__name__)
 

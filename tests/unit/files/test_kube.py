@@ -6,7 +6,7 @@ import pytest
 
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Kube, NotFound, Refused
-from milvus_embedding.controllers.base import Conflict, SecretFound, SecretMissing, SecretWrite, WriteRefused
+from milvus_embedding.clients.kube.secrets import Conflict, SecretFound, SecretMissing, SecretWrite, WriteRefused
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import FileKube
 from milvus_embedding.files.manifests import sort

@@ -15,7 +15,7 @@ from milvus_embedding.clients.kube.port import (
     Unauthorized,
     Unavailable,
 )
-from milvus_embedding.controllers.base import Conflict
+from milvus_embedding.clients.kube.secrets import Conflict
 from milvus_embedding.domain.scrub import Scrubber
 
 _BY_STATUS: Mapping[int, type[KubeError]] = {

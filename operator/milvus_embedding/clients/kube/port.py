@@ -22,7 +22,7 @@ from typing import Final, Protocol
 
 from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.metadata import GROUP, VERSION
-from milvus_embedding.controllers.base import SecretRead, SecretWrite
+from milvus_embedding.clients.kube.secrets import SecretRead, SecretWrite
 
 Body = Mapping[str, object]
 """An object as JSON."""
