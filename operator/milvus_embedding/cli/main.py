@@ -46,7 +46,7 @@ class _Lazy(click.Group):
 
 def _without_devkit() -> click.Command:
     def refuse() -> None:
-        raise click.ClickException("dev needs the extra: pip install 'milvus-embedding-operator[devkit]'")
+        raise click.ClickException("dev needs the extra devkit; in a checkout: pip install '.[devkit]'")
 
     settings = {"ignore_unknown_options": True, "help_option_names": []}
     rest = click.Argument(["rest"], nargs=-1, expose_value=False, type=click.UNPROCESSED)
@@ -70,6 +70,9 @@ def main() -> None:
         status = cli.main(prog_name=_PROGRAM, standalone_mode=False)
     except click.exceptions.Abort:
         _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         _fail(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else _PROGRAM} --help)", 2)
     except click.ClickException as error:

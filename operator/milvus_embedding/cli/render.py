@@ -27,7 +27,9 @@ _FORMATS = {Delivery.FILE: ("yaml",), Delivery.ENVIRONMENT: ("env", "compose")}
 )
 @click.option("--connection", metavar="NAMESPACE/NAME", help="Which connection, if there are several.")
 @click.option("--show-secrets", is_flag=True, help="Print the API keys instead of a mask.")
-@click.option("--allow-missing", is_flag=True, help="Leave out credentials whose Secret is not in the files.")
+@click.option(
+    "--allow-missing", is_flag=True, help="Leave out credentials that are not in the files, or whose Secret is not."
+)
 @click.option(
     "-o",
     "--output-format",
@@ -49,6 +51,8 @@ def render(
 
     Needs neither Milvus nor network: keys come from the Secrets in the files.
     """
+    if base is not None and output is not None and base.resolve() == output.resolve():
+        raise click.UsageError("--output is the --base file, which stays as it is: name another file")
     offline = _offline(paths, _key(connection), allow_missing=allow_missing)
     for sentence in offline.left_out:
         click.echo(f"left out: {sentence}", err=True)
@@ -72,13 +76,17 @@ def _offline(paths: tuple[str, ...], connection: Key | None, *, allow_missing: b
     try:
         return asyncio.run(render_offline(manifests, connection, allow_missing=allow_missing))
     except RenderError as error:
-        raise click.ClickException("\n".join(error.problems)) from None
+        hint = "\nleave them out with --allow-missing, or add the files that declare them" if error.only_missing else ""
+        raise click.ClickException("\n".join(error.problems) + hint) from None
 
 
 def _text(offline: Offline, form: str | None, base: Path | None, *, mask: bool) -> str:
     allowed = _FORMATS[offline.delivery]
     if form is not None and form not in allowed:
-        raise click.UsageError(f"-o {form} does not go with delivery {offline.delivery}: use {' or '.join(allowed)}")
+        raise click.UsageError(
+            f"-o {form} does not go with delivery {offline.delivery}: "
+            f"use {' or '.join(allowed)}, or set spec.embedding.delivery of the MilvusConnection"
+        )
     if offline.delivery is Delivery.FILE:
         return to_yaml(offline.sections) if base is None else _merged(base, offline, mask=mask)
     if base is not None:

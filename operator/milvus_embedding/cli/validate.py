@@ -20,6 +20,9 @@ def validate(ctx: click.Context, paths: tuple[str, ...], output: str) -> None:
     Prints one line per problem (file:line: severity: object: field: message) and exits with 1 if any is an error.
     """
     documents, unreadable = load(paths)
+    if not documents and not unreadable:
+        # A gate that looks at nothing must not be green.
+        raise click.ClickException("nothing to check: the files have no manifest")
     problems = sorted(
         [*unreadable, *validate_documents(documents)], key=lambda p: (p.file, p.line, dotted(p.path), p.message)
     )

@@ -39,9 +39,9 @@ Try it:
     ))
     index = client.prepare_index_params()
     index.add_index("dense", index_type="AUTOINDEX", metric_type="COSINE")
-    client.create_collection("docs", schema=schema, index_params=index)
-    client.insert("docs", [{{"id": 1, "document": "Milvus searches by vectors"}}])
-    print(client.search("docs", data=["search by vector"], output_fields=["document"]))
+    client.create_collection("notes", schema=schema, index_params=index)
+    client.insert("notes", [{{"id": 1, "document": "Milvus searches by vectors"}}])
+    print(client.search("notes", data=["search by vector"], output_fields=["document"]))
 """
 
 

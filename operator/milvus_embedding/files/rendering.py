@@ -40,11 +40,12 @@ _ABSENT: Final = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_MISSING})
 
 
 class RenderError(Exception):
-    """Nothing is rendered; `problems` has one sentence each."""
+    """Nothing is rendered; `problems` has one sentence each. `only_missing`: nothing is wrong but what is not there."""
 
-    def __init__(self, *problems: str) -> None:
+    def __init__(self, *problems: str, only_missing: bool = False) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+        self.only_missing = only_missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,19 +122,27 @@ async def _check(
 ) -> tuple[str, ...]:
     """Sentences about the credentials that are left out. Raises RenderError about all others that are not rendered."""
     problems: list[str] = []
-    left_out: list[str] = []
+    missing = list(_default_not_there(connection, world))
     for credential in _credentials(connection, world):
         try:
             label_of(credential, connection_of(credential, world))
             if credential.spec.external is None:
                 await read_key(credential, world, scrubber)
         except Blocked as blocked:
-            absent = allow_missing and blocked.reason in _ABSENT
-            (left_out if absent else problems).append(f"{credential.key}: {blocked.message}")
+            absent = blocked.reason in _ABSENT
+            (missing if absent else problems).append(f"{credential.key}: {blocked.message}")
     problems += _conflicts(connection, world)
-    if problems:
-        raise RenderError(*problems)
-    return tuple(left_out)
+    if problems or (missing and not allow_missing):
+        raise RenderError(*missing, *problems, only_missing=not problems)
+    return tuple(missing)
+
+
+def _default_not_there(connection: MilvusConnection, world: World) -> Iterator[str]:
+    ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
+    if ref is not None and world.get(EmbeddingCredential, connection.namespace, ref.name) is None:
+        path = "spec.embedding.dashscope.credentialRef"
+        name = f"{EmbeddingCredential.KIND} {connection.namespace}/{ref.name}"
+        yield f"{connection.key}: {path}: {name} is not in the files, and Milvus would have no default key"
 
 
 def _credentials(connection: MilvusConnection, world: World) -> Iterator[EmbeddingCredential]:

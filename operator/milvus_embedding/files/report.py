@@ -1,7 +1,7 @@
 """How results are shown: a table for people, JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from milvus_embedding.files.session import Result
@@ -10,11 +10,12 @@ _COLUMNS: Final = ("KIND", "NAME", "READY", "REASON", "MESSAGE")
 
 
 def table(results: Sequence[Result]) -> str:
-    """Aligned columns with a header; the message comes last and is not cut."""
+    """Aligned columns with a header; the message comes last and is not cut. Below them, what differs in Milvus."""
     rows = [_COLUMNS, *(_row(result) for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
     lines = ([*(row[at].ljust(width) for at, width in enumerate(widths)), row[-1]] for row in rows)
-    return "\n".join("  ".join(line).rstrip() for line in lines)
+    differing = (line for result in results if result.drift for line in _differences(result))
+    return "\n".join([*("  ".join(line).rstrip() for line in lines), *differing])
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -27,10 +28,17 @@ def as_json(results: Sequence[Result]) -> str:
             "ready": result.is_ready,
             "reason": result.reason,
             "message": result.message,
+            "drift": [{"path": d.path, "want": d.want, "have": d.have} for d in result.drift],
         }
         for result in results
     ]
     return json.dumps(listed, indent=2, ensure_ascii=False)
+
+
+def _differences(result: Result) -> Iterator[str]:
+    yield f"\nstatus.drift of {result.key}:"
+    for difference in result.drift:
+        yield f"  {difference.path}: declared {difference.want or 'nothing'}, in Milvus {difference.have or 'nothing'}"
 
 
 def _row(result: Result) -> tuple[str, str, str, str, str]:

@@ -7,7 +7,7 @@ anything here, and their writes are told to the store as they happen.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -46,6 +46,15 @@ HOPELESS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An entry of `status.drift`; an empty value is one that is not there."""
+
+    path: str
+    want: str
+    have: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One object's Ready condition; `status` is True, False or Unknown. `stalled`: only a change of it helps."""
 
@@ -54,6 +63,7 @@ class Result:
     reason: str
     message: str
     stalled: bool
+    drift: tuple[Difference, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -178,4 +188,11 @@ def _result(key: Key, body: Mapping[str, object]) -> Result:
         reason=str(ready.get("reason", "")),
         message=str(ready.get("message", "")),
         stalled=stalled.get("status") == "True",
+        drift=tuple(_drift(known)),
     )
+
+
+def _drift(status: Mapping[object, object]) -> Iterator[Difference]:
+    listed = status.get("drift")
+    for entry in listed if isinstance(listed, list) else []:
+        yield Difference(**{name: str(entry.get(name) or "") for name in ("path", "want", "have")})

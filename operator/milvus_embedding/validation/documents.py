@@ -3,7 +3,7 @@
 It neither follows kustomizations nor renders templates; pipe their output in instead.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Final
@@ -14,6 +14,15 @@ from milvus_embedding.validation.problems import Check, Path, Problem
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 MAX_DEPTH: Final = 64
+
+_TOP: Final = ("apiVersion", "kind", "metadata", "spec")
+_TEMPLATE_MARK: Final = "{{"
+_TEMPLATE_HINT: Final = "it looks like a template: render it first (helm template …) and pipe that into -f -"
+_HINTS: Final = (
+    ("'\\t'", "indent with spaces, YAML allows no tabs"),
+    ("unhashable key", "a key is a list or a map; is the name of a field missing before it?"),
+)
+"""What the parser says that few people understand, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,7 @@ class SourcedDocument:
 
     @property
     def subject(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return f"{self.kind} {self.namespace}/{self.name}".strip()
 
     @property
     def _metadata(self) -> Mapping[object, object]:
@@ -65,9 +74,11 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-class _DuplicateKeyError(yaml.YAMLError):
-    def __init__(self, key: str, line: int) -> None:
-        super().__init__(f"key {key!r} is there twice: remove one")
+class _NotAManifestError(yaml.YAMLError):
+    """YAML that is no manifest; the text is for users."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
         self.line = line
 
 
@@ -85,25 +96,29 @@ def load_paths(paths: Iterable[FilePath]) -> tuple[list[SourcedDocument], list[P
     """Load files, and all manifests below folders, in the order of their names; unreadable ones become problems."""
     documents: list[SourcedDocument] = []
     problems: list[Problem] = []
-    for file in _files(paths):
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            problems.append(Problem(check=Check.SYNTAX, file=str(file), message=f"the file cannot be read: {reason}"))
-            continue
-        found, wrong = load_text(text, str(file))
-        documents += found
-        problems += wrong
+    for path in paths:
+        files = _files(path) if path.is_dir() else [path]
+        if not files:
+            message = f"no file in this folder ends in {', '.join(SUFFIXES)}: name the folder with the manifests"
+            problems.append(Problem(check=Check.SYNTAX, file=str(path), message=message))
+        for file in files:
+            found, wrong = _load_file(file)
+            documents += found
+            problems += wrong
     return documents, problems
 
 
-def _files(paths: Iterable[FilePath]) -> Iterator[FilePath]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-        else:
-            yield path
+def _files(folder: FilePath) -> Sequence[FilePath]:
+    return sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+
+
+def _load_file(file: FilePath) -> tuple[list[SourcedDocument], list[Problem]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return [], [Problem(check=Check.SYNTAX, file=str(file), message=f"the file cannot be read: {reason}")]
+    return load_text(text, str(file))
 
 
 def load_text(text: str, file: str) -> tuple[list[SourcedDocument], list[Problem]]:
@@ -114,15 +129,21 @@ def load_text(text: str, file: str) -> tuple[list[SourcedDocument], list[Problem
         while loader.check_node():
             if (node := loader.get_node()) is not None:
                 documents += _documents(loader, node, file)
-    except _DuplicateKeyError as error:
+    except _NotAManifestError as error:
         return documents, [Problem(check=Check.SYNTAX, file=file, line=error.line, message=str(error))]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        message = f"not valid YAML: {error.problem}"
+        message = f"not valid YAML: {error.problem}{_hint(str(error.problem), text)}"
         return documents, [Problem(check=Check.SYNTAX, file=file, line=line, message=message)]
     except yaml.YAMLError:
         return documents, [Problem(check=Check.SYNTAX, file=file, message="not valid YAML: a character is not allowed")]
     return documents, []
+
+
+def _hint(problem: str, text: str) -> str:
+    if _TEMPLATE_MARK in text:
+        return f"; {_TEMPLATE_HINT}"
+    return next((f"; {hint}" for part, hint in _HINTS if part in problem), "")
 
 
 def _documents(loader: _Loader, node: yaml.Node, file: str) -> Sequence[SourcedDocument]:
@@ -132,7 +153,8 @@ def _documents(loader: _Loader, node: yaml.Node, file: str) -> Sequence[SourcedD
     if body is None:
         return []
     if not isinstance(body, dict):
-        raise yaml.MarkedYAMLError(problem="a manifest is a map", problem_mark=node.start_mark)
+        message = "a manifest is a map with apiVersion, kind, metadata and spec: write it so"
+        raise _NotAManifestError(message, node.start_mark.line + 1)
     items = body.get("items")
     if str(body.get("kind", "")).endswith("List") and isinstance(items, list):
         parts = (_part(lines, ("items", position)) for position in range(len(items)))
@@ -150,13 +172,15 @@ def _part(lines: Mapping[Path, int], prefix: Path) -> dict[Path, int]:
 
 def _note_lines(node: yaml.Node, path: Path, lines: dict[Path, int]) -> None:
     if len(path) > MAX_DEPTH:
-        raise yaml.MarkedYAMLError(problem="it is nested too deeply, or within itself", problem_mark=node.start_mark)
+        message = "it is nested too deeply, or within itself: write it out"
+        raise _NotAManifestError(message, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             name = str(key.value)
             if name in seen:
-                raise _DuplicateKeyError(name, key.start_mark.line + 1)
+                hint = ", or begin the next object with ---" if name in _TOP and not path else ""
+                raise _NotAManifestError(f"key {name!r} is there twice: remove one{hint}", key.start_mark.line + 1)
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
             _note_lines(value, (*path, name), lines)

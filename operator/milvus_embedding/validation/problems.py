@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 
 class Check(StrEnum):
-    """Which check found it. The API server makes the first three as well; SYNTAX is kubectl's."""
+    """Which check found it. SYNTAX is kubectl's, SCHEMA and RULE are the API server's, REFERENCES is the operator's."""
 
     SYNTAX = "syntax"
     SCHEMA = "schema"

@@ -4,7 +4,8 @@ An object that is not in the set may be in the cluster: that is a warning. The m
 put into the condition of the same name.
 """
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from milvus_embedding.api.collection import MilvusCollection
@@ -49,8 +50,13 @@ def reference_problems(inventory: Inventory) -> Iterator[Problem]:
     yield from (finding.problem(inventory) for finding in findings)
 
 
-def _missing(holder: AnyResource, path: Path, kind: str, place: tuple[str, str]) -> Finding:
-    message = f"{kind} {'/'.join(place)} is not among these manifests: it has to be in the cluster already"
+def _missing(
+    holder: AnyResource, path: Path, kind: str, place: tuple[str, str], others: Iterable[tuple[str, str]]
+) -> Finding:
+    named = {"/".join(other) for other in others}
+    near = difflib.get_close_matches("/".join(place), sorted(named), n=1, cutoff=0.75)
+    hint = f", or did you mean {near[0]}?" if near else ""
+    message = f"{kind} {'/'.join(place)} is not among these manifests: it has to be in the cluster already{hint}"
     return Finding(holder.key, path, message, Severity.WARNING)
 
 
@@ -67,7 +73,10 @@ def _look_up(
 ) -> tuple[R | None, list[Finding]]:
     place = ref.resolve(holder.namespace)
     found = inventory.get(kind, place)
-    return found, [] if found is not None else [_missing(holder, path, kind.KIND, place)]
+    if found is not None:
+        return found, []
+    others = [(other.namespace, other.name) for other in inventory.all(kind)]
+    return None, [_missing(holder, path, kind.KIND, place, others)]
 
 
 def _connection(connection: MilvusConnection, inventory: Inventory) -> Iterator[Finding]:
@@ -131,7 +140,7 @@ def _secret(credential: EmbeddingCredential, inventory: Inventory) -> Iterator[F
     path: Path = ("spec", "apiKeySecretRef")
     keys = inventory.secrets.get((credential.namespace, ref.name))
     if keys is None:
-        yield _missing(credential, path, "Secret", (credential.namespace, ref.name))
+        yield _missing(credential, path, "Secret", (credential.namespace, ref.name), inventory.secrets)
     elif ref.key not in keys:
         message = f"Secret {credential.namespace}/{ref.name} has no key {ref.key} (SecretKeyMissing): correct key"
         yield Finding(credential.key, (*path, "key"), message)

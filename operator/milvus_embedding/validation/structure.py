@@ -113,10 +113,17 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
 
 
 def _suggestion(name: str, declared: list[str]) -> str:
-    near = difflib.get_close_matches(name, declared, n=1, cutoff=0.6)
+    near = _nearest(name, declared)
     if near:
-        return f"; did you mean {near[0]}?"
+        return f"; did you mean {near}?"
     return f"; known here: {', '.join(sorted(declared))}" if declared else "; nothing is known here"
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """Return the known name that looks most like it; case and _ count for little (FloatVector: FLOAT_VECTOR)."""
+    folded = {text.replace("_", "").lower(): text for text in known}
+    near = difflib.get_close_matches(name.replace("_", "").lower(), list(folded), n=1, cutoff=0.6)
+    return folded[near[0]] if near else None
 
 
 def _problem(path: Path, message: str) -> Problem:
@@ -131,9 +138,9 @@ def _not_a_type(error: ValidationError) -> str:
 
 def _unsupported(error: ValidationError) -> str:
     supported = cast("list[str]", error.validator_value)
-    near = difflib.get_close_matches(str(error.instance), supported, n=1, cutoff=0.6)
+    near = _nearest(str(error.instance), supported)
     values = ", ".join(f'"{value}"' for value in supported)
-    return f"Unsupported value: supported values: {values}" + (f"; did you mean {near[0]}?" if near else "")
+    return f"Unsupported value: supported values: {values}" + (f"; did you mean {near}?" if near else "")
 
 
 _SENTENCES: Final[Mapping[str, Callable[[ValidationError], str]]] = {

@@ -9,6 +9,8 @@ from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.metadata import API_VERSION, GROUP
 from milvus_embedding.api.model import InvalidObjectError
 from milvus_embedding.api.references import Key
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.validation.crds import schemas
 from milvus_embedding.validation.defaults import with_defaults
 from milvus_embedding.validation.documents import SourcedDocument, load_paths
@@ -36,6 +38,7 @@ def validate_documents(docs: Sequence[SourcedDocument]) -> list[Problem]:
     for document in docs:
         if document.api_version.split("/")[0] != GROUP:
             inventory.note(document)
+            problems += [_placed(problem, document) for problem in _almost_ours(document)]
             continue
         found = [_placed(problem, document) for problem in _object_problems(document)]
         problems += found or _take(document, inventory)
@@ -51,11 +54,21 @@ def _placed(problem: Problem, document: SourcedDocument) -> Problem:
     return problem.at(file=document.file, line=document.line_of(problem.path), subject=document.subject)
 
 
+def _almost_ours(document: SourcedDocument) -> Iterator[Problem]:
+    """Yield a problem for an object of our kinds under a misspelt group, or under none: it would be passed over."""
+    group, slash, _ = document.api_version.rpartition("/")
+    if document.kind not in KINDS or (slash and not difflib.get_close_matches(group, [GROUP], cutoff=0.8)):
+        return
+    found = f"apiVersion is {document.api_version[:80]!r}" if document.api_version else "apiVersion is missing"
+    yield Problem(check=Check.SCHEMA, path=("apiVersion",), message=f"{found}: write {API_VERSION}")
+
+
 def _object_problems(document: SourcedDocument) -> Iterator[Problem]:
     if document.kind not in KINDS:
         near = difflib.get_close_matches(document.kind, KINDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KINDS)}"
-        yield Problem(check=Check.SCHEMA, path=("kind",), message=f"unknown kind {document.kind[:63]!r}; {hint}")
+        found = f"unknown kind {document.kind[:63]!r}" if document.kind else "kind is missing"
+        yield Problem(check=Check.SCHEMA, path=("kind",), message=f"{found}; {hint}")
         return
     if document.api_version != API_VERSION:
         message = f"unknown version of the API: write {API_VERSION}"
@@ -79,8 +92,19 @@ def _take(document: SourcedDocument, inventory: Inventory) -> list[Problem]:
     key = Key(document.kind, document.namespace, document.name)
     if key in inventory.sources:
         first = inventory.sources[key]
-        message = f"declared twice, also at {first.file}:{first.line}: remove one"
+        if (first.file, first.line) == (document.file, document.line):
+            message = "read twice: -f names this file twice, or the file and its folder: name it once"
+        else:
+            message = f"declared twice, also at {first.file}:{first.line_of(path)}: remove one"
         return [_placed(Problem(check=Check.REFERENCES, path=path, message=message), document)]
     inventory.resources[key] = resource
     inventory.sources[key] = document
-    return []
+    return [_placed(problem, document) for problem in _not_supported(resource)]
+
+
+def _not_supported(resource: AnyResource) -> Iterator[Problem]:
+    """Yield what the operator would say to an object that the API server admits and this version cannot carry out."""
+    try:
+        refuse_unsupported(resource)
+    except Blocked as blocked:
+        yield Problem(check=Check.REFERENCES, path=("spec",), message=f"{blocked.message} ({blocked.reason})")

@@ -64,6 +64,14 @@ def test_a_command_line_that_cannot_be_understood_ends_with_2(
     assert ended.out == ""
 
 
+@pytest.mark.parametrize("arguments", [[], ["dev"]], ids=["no command", "no command of a group"])
+def test_without_a_command_there_is_help_and_no_word_of_an_error(command: Command, arguments: list[str]) -> None:
+    ended = command(*arguments)
+    assert ended.status == 2
+    assert ended.err.startswith("Usage: milvus-embedding")
+    assert "error" not in ended.err
+
+
 def test_what_nobody_foresaw_is_one_sentence_without_the_text_of_the_exception(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,4 +99,4 @@ def test_without_the_extra_dev_tells_how_to_install_it(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     ended = command(*arguments)
     assert ended.status == 1
-    assert ended.err == "error: dev needs the extra: pip install 'milvus-embedding-operator[devkit]'\n"
+    assert ended.err == "error: dev needs the extra devkit; in a checkout: pip install '.[devkit]'\n"

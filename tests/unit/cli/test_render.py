@@ -50,6 +50,25 @@ def test_no_golden_file_that_is_masked_has_a_key() -> None:
         assert not [key for key in (*KEYS, "sk-of-the-base") if key in file.read_text()], file.name
 
 
+@pytest.mark.parametrize("name", ["milvus.yaml", "folder/../milvus.yaml"])
+def test_the_base_file_is_never_overwritten(command: Command, quickstart: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    base = tmp_path / "milvus.yaml"
+    base.write_text("etcd: {}\n")
+    ended = command("render", "-f", quickstart, "--base", base, "--output", tmp_path / name)
+    assert ended.status == 2
+    assert "--output is the --base file" in ended.err
+    assert base.read_text() == "etcd: {}\n"
+
+
+def test_keys_that_are_not_in_the_files_are_asked_for_or_left_out(command: Command, quickstart: Path) -> None:
+    files = ("-f", quickstart / "connection.yaml", "-f", quickstart / "credentials.yaml")
+    refused, left_out = command("render", *files), command("render", *files, "--allow-missing")
+    assert (refused.status, left_out.status) == (1, 0)
+    assert refused.err.endswith("leave them out with --allow-missing, or add the files that declare them\n")
+    assert left_out.err.count("left out: EmbeddingCredential milvus/apikey-") == 2
+
+
 def test_a_file_is_for_its_owner_only_and_a_masked_one_is_warned_of(
     command: Command, quickstart: Path, tmp_path: Path
 ) -> None:

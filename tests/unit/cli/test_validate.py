@@ -76,6 +76,28 @@ def test_a_file_that_is_not_there_is_an_error(command: Command) -> None:
     assert "missing.yaml:1: error: the file cannot be read: No such file or directory" in ended.out
 
 
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n"], ids=["empty", "a comment only", "a separator only"])
+def test_a_gate_that_has_nothing_to_look_at_is_not_green(command: Command, text: str) -> None:
+    ended = command("validate", "-f", "-", stdin=text)
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == "error: nothing to check: the files have no manifest\n"
+
+
+def test_a_folder_without_manifests_is_an_error(command: Command, tmp_path: Path) -> None:
+    ended = command("validate", "-f", tmp_path)
+    assert ended.status == 1
+    assert f"{tmp_path}:1: error: no file in this folder ends in .yaml, .yml, .json" in ended.out
+
+
+def test_a_file_that_is_named_twice_is_told_from_an_object_that_is_declared_twice(
+    command: Command, tmp_path: Path
+) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(WRONG.replace("v9", "v3"))
+    assert "read twice" in command("validate", "-f", tmp_path / "a.yaml", "-f", tmp_path / "a.yaml").out
+    assert f"declared twice, also at {tmp_path}/a.yaml:3" in command("validate", "-f", tmp_path).out
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "invalid").glob("*.yaml")), ids=lambda path: path.stem)
 def test_each_invalid_example_is_found(command: Command, path: Path) -> None:
     ended = command("validate", "-f", path)

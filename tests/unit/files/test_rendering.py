@@ -55,6 +55,15 @@ async def test_every_key_is_under_its_label_and_the_default_is_named() -> None:
     }
 
 
+async def test_a_default_key_that_nothing_declares_is_a_problem_and_may_be_left_out() -> None:
+    with pytest.raises(RenderError, match="EmbeddingCredential milvus/dev is not in the files") as refused:
+        await rendered(connection())
+    assert refused.value.only_missing
+    offline = await render(manifests(connection()), None, allow_missing=True)
+    assert offline.sections == {"credential": {}}
+    assert len(offline.left_out) == 1
+
+
 async def test_environment_gives_the_two_variables_with_the_default_key() -> None:
     offline = await rendered(
         connection(embedding="{delivery: Environment, dashscope: {credentialRef: {name: dev}}}"),

@@ -1,5 +1,7 @@
 """When a run over files is over."""
 
+import json
+
 import pytest
 
 from milvus_embedding.api.references import Key
@@ -8,8 +10,8 @@ from milvus_embedding.domain.reasons import Reason, ReasonClass
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.kube import FileKube
 from milvus_embedding.files.manifests import sort
-from milvus_embedding.files.report import table
-from milvus_embedding.files.session import HOPELESS, Result, Session, results
+from milvus_embedding.files.report import as_json, table
+from milvus_embedding.files.session import HOPELESS, Difference, Result, Session, results
 from milvus_embedding.validation.documents import load_text
 
 FUNCTION = """\
@@ -62,6 +64,33 @@ async def test_a_run_ends_by_itself_and_tells_every_change_once() -> None:
     expected = [("EmbeddingFunction", "Ready"), ("MilvusCollection", "ConnectionNotFound")]
     assert [(r.key.kind, r.reason) for r in ended] == expected
     assert sorted(told) == expected
+
+
+def test_what_differs_in_milvus_is_shown_below_the_table_and_in_json() -> None:
+    drift = (
+        Difference(path="fields[a].maxLength", want="2", have="1"),
+        Difference(path="aliases[b]", want="", have="b"),
+    )
+    outcome = Result(key=Key("K", "n", "a"), status="False", reason="R", message="m", stalled=True, drift=drift)
+    assert table([outcome]).splitlines()[2:] == [
+        "",
+        "status.drift of K n/a:",
+        "  fields[a].maxLength: declared 2, in Milvus 1",
+        "  aliases[b]: declared nothing, in Milvus b",
+    ]
+    (listed,) = json.loads(as_json([outcome]))
+    assert listed["drift"][0] == {"path": "fields[a].maxLength", "want": "2", "have": "1"}
+
+
+def test_the_drift_of_a_status_is_read() -> None:
+    manifests, _ = sort(load_text(f"{COLLECTION}", "a.yaml")[0])
+    kube = FileKube(manifests)
+    (key,) = kube.objects()
+    status = {"drift": [{"path": "dim", "want": "8", "have": "9"}, {"path": "x", "want": "1"}]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kube, "objects", lambda: {key: {"status": status}})
+        (outcome,) = results(kube)
+    assert outcome.drift == (Difference(path="dim", want="8", have="9"), Difference(path="x", want="1", have=""))
 
 
 def test_before_a_run_nothing_is_known() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milvus_embedding.api.collection import MilvusCollection
+from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
@@ -12,6 +13,7 @@ from milvus_embedding.runtime.usage import UsageIndex
 
 A, B, X, Y = (Key("Kind", "ns", name) for name in "abxy")
 CREDENTIAL = Key("EmbeddingCredential", "ns", "cred")
+DEFAULT = Key("EmbeddingCredential", "ns", "default")
 FUNCTION = Key("EmbeddingFunction", "ns", "fn")
 
 
@@ -31,7 +33,13 @@ def collection(name: str, *embeddings: dict[str, object]) -> Resource:
     return MilvusCollection.parse({"metadata": {"name": name, "namespace": "ns"}, "spec": spec})
 
 
+def connection(default: str) -> Resource:
+    spec = {"uri": "http://milvus:19530", "embedding": {"dashscope": {"credentialRef": {"name": default}}}}
+    return MilvusConnection.parse({"metadata": {"name": "milvus", "namespace": "ns"}, "spec": spec})
+
+
 BY_FUNCTION: dict[str, object] = {"functionRef": {"name": "fn"}}
+NAMELESS: dict[str, object] = {"dashscope": {"model": "m"}}
 INLINE: dict[str, object] = {"dashscope": {"model": "m", "credentialRef": {"name": "cred"}}}
 
 
@@ -106,3 +114,16 @@ def test_a_deleted_function_uses_no_credential_but_is_still_used() -> None:
     usage.remove(FUNCTION)
     assert usage.used_by(CREDENTIAL) == 0
     assert usage.used_by(FUNCTION) == 1
+
+
+def test_the_default_key_of_a_connection_is_used_by_the_collections_that_name_none() -> None:
+    usage = UsageIndex()
+    usage.put(connection(default="default"))
+    usage.put(function(credential=None))
+    usage.put(collection("named", INLINE))
+    usage.put(collection("nameless", NAMELESS))
+    assert usage.used_by(DEFAULT) == 1
+    assert usage.put(collection("through a function", BY_FUNCTION)) == {DEFAULT, FUNCTION}
+    assert usage.used_by(DEFAULT) == 2
+    usage.put(function())
+    assert usage.used_by(DEFAULT) == 1

@@ -103,6 +103,15 @@ def _problems(body: Mapping[str, object]) -> list[Problem]:
         pytest.param(COLLECTION, {"metadata.name": "A_b"}, "metadata.name", "lower-case letters", id="a bad name"),
         pytest.param(COLLECTION, {"kind": "MilvusColection"}, "kind", "did you mean MilvusCollection?", id="a kind"),
         pytest.param(COLLECTION, {"kind": "Milvus"}, "kind", "unknown kind 'Milvus'", id="somebody else's kind"),
+        pytest.param(COLLECTION, {"kind": REMOVED}, "kind", "kind is missing; known are", id="no kind"),
+        pytest.param(COLLECTION, {"apiVersion": REMOVED}, "apiVersion", "apiVersion is missing: write", id="no group"),
+        pytest.param(
+            COLLECTION,
+            {"apiVersion": "embeddings.milvus.io/v1alpha1"},
+            "apiVersion",
+            "apiVersion is 'embeddings.milvus.io/v1alpha1': write embedding.milvus.io/v1alpha1",
+            id="a group that is nearly ours",
+        ),
         pytest.param(
             COLLECTION,
             {"apiVersion": "embedding.milvus.io/v1"},
@@ -118,6 +127,24 @@ def test_a_mistake_is_found_where_it_is(base: Body, changes: Body, path: str, me
     assert [dotted(problem.path) for problem in problems] == [path]
     assert message in problems[0].message
     assert problems[0].check is Check.SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "meant"),
+    [
+        pytest.param("spec.fields.0.type", "int64", "INT64", id="lower case"),
+        pytest.param("spec.fields.0.type", "FloatVector", "FLOAT_VECTOR", id="as pymilvus' documentation writes it"),
+        pytest.param("spec.fields.0.type", "VARCAHR", "VARCHAR", id="two letters exchanged"),
+        pytest.param("spec.deletionPolicy", "retain", "Retain", id="an enum of Kubernetes"),
+    ],
+)
+def test_a_value_that_is_almost_right_is_answered_with_the_right_one(path: str, value: str, meant: str) -> None:
+    (problem, *_) = _problems(changed(COLLECTION, {path: value}))
+    assert problem.message.endswith(f"; did you mean {meant}?")
+
+
+def test_a_kind_of_the_same_name_in_somebody_elses_group_is_theirs() -> None:
+    assert _problems(changed(COLLECTION, {"apiVersion": "databases.example.org/v1"})) == []
 
 
 def test_a_problem_reads_as_compilers_write_it() -> None:

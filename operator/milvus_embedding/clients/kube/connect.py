@@ -38,8 +38,11 @@ async def connect(kubeconfig: str = "") -> client.ApiClient:
         else:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
-        where = f"kubeconfig {path}" if path else "the pod's service account"
-        raise NoClusterError(f"cannot reach a cluster by {where}: {type(error).__name__}; check --kubeconfig") from None
+        if path:
+            text = f"kubeconfig {path} cannot be used ({type(error).__name__}); name another one with --kubeconfig"
+        else:
+            text = "this is no pod, and there is no kubeconfig; name one with --kubeconfig or KUBECONFIG"
+        raise NoClusterError(text) from None
     configuration.connection_pool_maxsize = _POOL
     api = client.ApiClient(configuration)
     api.user_agent = "milvus-embedding-operator"
