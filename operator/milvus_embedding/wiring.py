@@ -23,6 +23,7 @@ from milvus_embedding.controllers.base import Controller
 from milvus_embedding.controllers.collection.absence import Absences
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
+from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.connection.controller import ConnectionController
@@ -76,6 +77,7 @@ def build(
         pending=pending,
         gate=gate,
         absences=Absences(clock),
+        patience=Patience(clock),
         owner_id=owner_id,
         accepted_ids=accepted_ids,
     )

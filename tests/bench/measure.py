@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.e2e.lab import Lab
 
 _READY_SECONDS = 900.0
-_QUIET_SECONDS = 2.0
+_QUIET_SECONDS = 3.0
 _QUIET_WITHIN = 60.0
 _POLL_SECONDS = 0.1
 _CHANGE_EVERY = 0.2
@@ -172,6 +172,7 @@ class Phases:
 
     def restart(self, objects: int) -> None:
         """With nothing changed, until every collection was looked at and nothing happens any more."""
+        quiet(self._tail().read)
         self.candidate.stop()
         tail, before = self._tail(), self._site.counters()
         started = time.monotonic()

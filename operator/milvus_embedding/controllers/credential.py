@@ -1,21 +1,23 @@
 """The credential's pass: whose label, is there a key, does it embed, and is it rendered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from milvus_embedding.api.connection import LabelState, LabelStatus, MilvusConnection
+from milvus_embedding.api.connection import LabelState, MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.port import ProbeResult, Verdict
 from milvus_embedding.controllers.base import Outcome, SecretFound, World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.rendering import provider_url
+from milvus_embedding.controllers.connection.rendering import is_proof, provider_url
 from milvus_embedding.controllers.eligibility import (
     candidates,
     connection_of,
     is_environment,
     label_of,
     owner_of,
+    shows_all_labels,
     winners,
 )
 from milvus_embedding.controllers.keys import read_key
@@ -25,6 +27,8 @@ from milvus_embedding.domain.labels import fold
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.rendering import state
 from milvus_embedding.domain.scrub import Scrubber
+
+RENDERED_WITHIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,19 @@ class CredentialController:
     def __init__(self, *, probes: KeyProbes, scrubber: Scrubber) -> None:
         self._probes = probes
         self._scrubber = scrubber
+        self._expected: set[Key] = set()
 
     async def reconcile(self, resource: EmbeddingCredential, world: World) -> Outcome:
+        if resource.is_deleted:
+            return Outcome(status=None)
         label: str | None = None
         try:
             connection = connection_of(resource, world)
             label = label_of(resource, connection)
-            _refuse_conflict(resource, connection, label, world)
-            findings = await self._examine(resource, connection, label, world)
+            holders = await _holders(connection, world)
+            _refuse_conflict(resource, connection, label, world, holders)
+            rendered = _is_rendered(resource, connection, label, holders)
+            findings = await self._examine(resource, connection, label, world, rendered=rendered)
         except Blocked as blocked:
             findings = _Findings((false("Ready", blocked.reason, blocked.message),), blocked.retry_after)
         used_by = world.used_by(resource.key)
@@ -55,15 +64,34 @@ class CredentialController:
             with_summary(findings.conditions),
             {"label": label, "usedBy": used_by, **_rotation(resource)},
         )
+        if self._is_expected_soon(resource, draft):
+            return Outcome(status=None, requeue_after=RENDERED_WITHIN_SECONDS)
         namespace, name = resource.spec.connection_ref.resolve(resource.namespace)
         wake = (Key(MilvusConnection.KIND, namespace, name),) if used_by != (resource.status.used_by or 0) else ()
         return Outcome(status=draft, requeue_after=findings.retry_after, wake=wake)
 
     async def forget(self, key: Key) -> None:
         self._probes.forget(key)
+        self._expected.discard(key)
+
+    def _is_expected_soon(self, credential: EmbeddingCredential, draft: Draft) -> bool:
+        """A new credential has woken its connection, which renders it in a moment: not worth a status of its own."""
+        ready = draft.conditions[0]
+        new = credential.status.observed_generation < 0 and credential.key not in self._expected
+        if not new or ready.reason is not Reason.NOT_DELIVERED:
+            self._expected.discard(credential.key)
+            return False
+        self._expected.add(credential.key)
+        return True
 
     async def _examine(
-        self, credential: EmbeddingCredential, connection: MilvusConnection, label: str, world: World
+        self,
+        credential: EmbeddingCredential,
+        connection: MilvusConnection,
+        label: str,
+        world: World,
+        *,
+        rendered: bool,
     ) -> _Findings:
         if credential.spec.external is not None:
             return _Findings(_external(label))
@@ -71,13 +99,13 @@ class CredentialController:
             value = await read_key(credential, world, self._scrubber)
         except Blocked as blocked:
             found = false("SecretFound", blocked.reason, blocked.message)
-            delivered = _delivered(credential, connection, label)
+            delivered = _delivered(credential, connection, label, rendered)
             kept = " (Milvus keeps the last good key)" if delivered.status is not Truth.FALSE else ""
             ready = false("Ready", blocked.reason, blocked.message + kept)
             return _Findings((ready, found, delivered), blocked.retry_after)
         valid, retry_after = await self._valid(credential, connection, value, label, world)
         found = true("SecretFound", Reason.SECRET_FOUND)
-        delivered = _delivered(credential, connection, label)
+        delivered = _delivered(credential, connection, label, rendered)
         return _Findings((_ready(valid, delivered), found, valid, delivered), retry_after)
 
     async def _valid(
@@ -98,25 +126,51 @@ class CredentialController:
         self, credential: EmbeddingCredential, connection: MilvusConnection, value: str, label: str, world: World
     ) -> None:
         """After a restart: the rendered Secret remembers which value embedded, and when."""
-        match await world.read_secret(connection.namespace, connection.secret_name or ""):
-            case SecretFound(data):
-                try:
-                    entry = state.load(data.get(state.KEY)).get(label)
-                except state.UnreadableState:
-                    return
-                if entry is not None and entry.owner == owner_of(credential) and entry.proven == value:
-                    at = _moment(entry.proven_at)
-                    if at is not None:
-                        self._probes.trust(credential.key, value, provider_url(connection), at=at)
+        entry, url = (await _memory(connection, world)).get(label), provider_url(connection)
+        if entry is not None and entry.owner == owner_of(credential) and is_proof(entry, value, url):
+            at = _moment(entry.proven_at)
+            if at is not None:
+                self._probes.trust(credential.key, value, url, at=at)
 
 
-def _refuse_conflict(credential: EmbeddingCredential, connection: MilvusConnection, label: str, world: World) -> None:
-    """Of two labels that Milvus cannot tell apart the one in the rendered Secret keeps it, else the older."""
-    holders = {
+async def _holders(connection: MilvusConnection, world: World) -> dict[str, str]:
+    """Label -> owner of what is rendered, from the connection's status if that shows all."""
+    if not shows_all_labels(connection):
+        return {label: entry.owner for label, entry in (await _memory(connection, world)).items()}
+    return {
         entry.label: f"{entry.credential.namespace}/{entry.credential.name}"
         for entry in connection.status.labels
         if entry.credential is not None and entry.state is not LabelState.RELEASED
     }
+
+
+def _is_rendered(
+    credential: EmbeddingCredential, connection: MilvusConnection, label: str, holders: Mapping[str, str]
+) -> bool:
+    """Not while it is Retained: the connection has not seen the credential then, nor its key."""
+    retained = any(e.label == label and e.state is LabelState.RETAINED for e in connection.status.labels)
+    return not retained and holders.get(label) == owner_of(credential)
+
+
+async def _memory(connection: MilvusConnection, world: World) -> state.Memory:
+    """What the rendered Secret remembers; nothing if it cannot be read."""
+    match await world.read_secret(connection.namespace, connection.secret_name or ""):
+        case SecretFound(data):
+            try:
+                return state.load(data.get(state.KEY))
+            except state.UnreadableState:
+                return {}
+    return {}
+
+
+def _refuse_conflict(
+    credential: EmbeddingCredential,
+    connection: MilvusConnection,
+    label: str,
+    world: World,
+    holders: Mapping[str, str],
+) -> None:
+    """Of two labels that Milvus cannot tell apart the one in the rendered Secret keeps it, else the older."""
     winner = winners(candidates(connection, world, like=label), holders).get(label)
     if winner is not None and owner_of(winner) == owner_of(credential):
         return
@@ -151,8 +205,7 @@ def _verdict(result: ProbeResult) -> Assertion:
             return unknown("KeyValid", Reason.PROVIDER_UNREACHABLE, "DashScope cannot be asked from here")
 
 
-def _delivered(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> Assertion:
-    entry = _entry(credential, connection, label)
+def _delivered(credential: EmbeddingCredential, connection: MilvusConnection, label: str, rendered: bool) -> Assertion:
     if is_environment(connection):
         ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
         if ref is None or (connection.namespace, ref.name) != (credential.namespace, credential.name):
@@ -161,17 +214,9 @@ def _delivered(credential: EmbeddingCredential, connection: MilvusConnection, la
     if label in (connection.spec.embedding.release_labels if connection.spec.embedding else ()):
         text = f"label {label} is in releaseLabels of connection {connection.name}: it is not rendered"
         return false("Delivered", Reason.RELEASED, text)
-    if entry is None:
+    if not rendered:
         return false("Delivered", Reason.NOT_DELIVERED, f"connection {connection.name} has not rendered it yet")
     return unknown("Delivered", Reason.DELIVERY_UNKNOWN, "rendered; the operator cannot see when Milvus reads it")
-
-
-def _entry(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> LabelStatus | None:
-    for entry in connection.status.labels:
-        if entry.label == label and entry.credential is not None and entry.state is LabelState.ACTIVE:
-            if (entry.credential.namespace, entry.credential.name) == (credential.namespace, credential.name):
-                return entry
-    return None
 
 
 def _ready(valid: Assertion, delivered: Assertion) -> Assertion:

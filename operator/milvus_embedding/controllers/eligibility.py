@@ -11,6 +11,9 @@ from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain import labels
 from milvus_embedding.domain.reasons import Reason
 
+LABELS_SHOWN = 500
+"""The most entries of a connection's status.labels; with as many, the label of a credential may not be among them."""
+
 
 def owner_of(credential: EmbeddingCredential) -> str:
     """namespace/name, as the rendered Secret remembers it."""
@@ -45,6 +48,11 @@ def label_of(credential: EmbeddingCredential, connection: MilvusConnection) -> s
             f"create the credential without one: it then has {labels.derived(credential.namespace, credential.name)}",
         )
     return label
+
+
+def shows_all_labels(connection: MilvusConnection) -> bool:
+    """Whether status.labels has room for all, so that what is not in it is not rendered."""
+    return len(connection.status.labels) < LABELS_SHOWN
 
 
 def candidates(

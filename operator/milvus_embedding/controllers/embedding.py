@@ -11,7 +11,7 @@ from milvus_embedding.api.references import ObjectRef
 from milvus_embedding.api.schema import CollectionFunctionSpec
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.eligibility import is_environment, label_of
+from milvus_embedding.controllers.eligibility import is_environment, label_of, shows_all_labels
 from milvus_embedding.controllers.references import follow
 from milvus_embedding.domain.catalogue import EffectiveModel, ModelError, resolve
 from milvus_embedding.domain.desired import ResolvedEmbedding
@@ -87,7 +87,9 @@ def _require_default_key(connection: MilvusConnection, world: World, path: str) 
     default = world.get(EmbeddingCredential, connection.namespace, ref.name)
     if default is not None and default.spec.external is not None:
         return
-    if not any(_belongs_to(entry, connection.namespace, ref.name) for entry in connection.status.labels):
+    if any(_belongs_to(entry, connection.namespace, ref.name) for entry in connection.status.labels):
+        return
+    if default is None or not _says_it_is_rendered(default, connection):
         raise Blocked(
             Reason.CREDENTIAL_NOT_READY,
             f"{path}: waiting for the default key of connection {connection.name}, which is not rendered yet",
@@ -148,10 +150,17 @@ def _why_not_ready(credential: EmbeddingCredential, reader: str) -> str:
 
 
 def _is_rendered(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> bool:
-    return any(
+    shown = any(
         entry.label == label and _belongs_to(entry, credential.namespace, credential.name)
         for entry in connection.status.labels
     )
+    return shown or _says_it_is_rendered(credential, connection)
+
+
+def _says_it_is_rendered(credential: EmbeddingCredential, connection: MilvusConnection) -> bool:
+    """Where the connection has more labels than its status shows, the credential itself has looked."""
+    delivered = credential.status.condition("Delivered")
+    return not shows_all_labels(connection) and delivered is not None and delivered.status != "False"
 
 
 def _belongs_to(entry: LabelStatus, namespace: str, name: str) -> bool:

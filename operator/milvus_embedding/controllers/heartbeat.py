@@ -4,11 +4,14 @@ One small call per connection every few seconds; while it is down one every two 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import Milvus, MilvusError, PermissionDenied
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,13 @@ class Heartbeat:
         while True:
             up = self._health[connection].version is not None
             await asyncio.sleep(self._healthy if up else self._down)
-            before, now = self._health[connection], await ask(milvus)
-            self._health[connection] = now
+            try:
+                now = await ask(milvus)
+            except Exception:
+                # Without this the connection would be told what was true when its watch ended, for ever.
+                _log.exception("a heartbeat failed unexpectedly", extra={"key": str(connection)})
+                continue
+            before, self._health[connection] = self._health[connection], now
             if before.signature != now.signature:
                 self._wake(connection)
 

@@ -1,7 +1,5 @@
 """Reading an API key from its Secret: what counts as one, and the reasons why there is none."""
 
-import unicodedata
-
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
@@ -29,9 +27,11 @@ async def read_key(credential: EmbeddingCredential, world: World, scrubber: Scru
     scrubber.learn(value)
     if not value:
         raise Blocked(Reason.KEY_EMPTY, f"{path}: {ref.key} of Secret {ref.name} is empty; put the API key there")
-    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in value):
+    # Not only control characters: what cannot go into an HTTP header could not be probed, and would replace a good key.
+    if not (value.isascii() and value.isprintable()):
         raise Blocked(
             Reason.KEY_INVALID,
-            f"{path}: {ref.key} of Secret {ref.name} has control characters inside; store the bare key, one line",
+            f"{path}: {ref.key} of Secret {ref.name} has control characters, or others that no key has, inside; "
+            "store the bare key, one line",
         )
     return value

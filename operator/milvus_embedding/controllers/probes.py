@@ -1,13 +1,16 @@
 """Knows which keys embed, and asks DashScope as rarely as that allows.
 
 One request per key at a time, answers remembered by a fingerprint that is random per process. A rejected key is asked
-again every 3 s, and after five minutes every minute; an answer that says nothing about the key every 30 s.
+again every 3 s, and after five minutes every minute; an answer that says nothing about the key every 30 s, and after
+five minutes every five. An endpoint that did not answer is not asked for other keys at once: without egress a thousand
+of them would wait for as many time-outs.
 """
 
 import asyncio
 import dataclasses
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +25,10 @@ REJECTED_AGAIN: Final = 3.0
 REJECTED_LONG_AGAIN: Final = 60.0
 LONG: Final = 300.0
 UNCERTAIN_AGAIN: Final = 30.0
+UNCERTAIN_LONG_AGAIN: Final = 300.0
+SILENT_SECONDS: Final = 20.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -30,7 +37,8 @@ class _Entry:
     result: ProbeResult | None = None
     at: datetime | None = None
     asked: float = 0.0
-    rejected_since: float | None = None
+    since: float = 0.0
+    """When the present verdict was given first."""
     running: asyncio.Task[None] | None = dataclasses.field(default=None, repr=False)
 
 
@@ -64,6 +72,7 @@ class KeyProbes:
         self._slots = asyncio.Semaphore(concurrency)
         self._salt = secrets.token_bytes(16)
         self._entries: dict[Key, _Entry] = {}
+        self._silent: dict[str, float] = {}
 
     def knows(self, credential: Key, value: str, url: str) -> bool:
         """Whether there is an answer for this value."""
@@ -106,11 +115,10 @@ class KeyProbes:
     async def _run(self, entry: _Entry, credential: Key, value: str, url: str, wake: tuple[Key, ...]) -> None:
         try:
             async with self._slots:
-                result = await self._probe.probe(url=url, key=value, model=PROBE_MODEL)
+                result = await self._question(value, url)
             before, now = entry.result, self._clock()
-            rejected = result.verdict is Verdict.REJECTED
-            since = now if entry.rejected_since is None else entry.rejected_since
-            entry.rejected_since = since if rejected else None
+            if before is None or before.verdict is not result.verdict:
+                entry.since = now
             entry.result, entry.at, entry.asked = result, self._today(), now
             if before is None or before != result:
                 for key in (credential, *wake):
@@ -118,20 +126,35 @@ class KeyProbes:
         finally:
             entry.running = None
 
+    async def _question(self, value: str, url: str) -> ProbeResult:
+        asked = self._silent.get(url)
+        if asked is not None and self._clock() - asked < SILENT_SECONDS:
+            return ProbeResult(Verdict.UNREACHABLE)
+        try:
+            result = await self._probe.probe(url=url, key=value, model=PROBE_MODEL)
+        except Exception as error:
+            # Its text may quote the key.
+            _log.error("a probe failed unexpectedly (%s)", type(error).__name__)
+            result = ProbeResult(Verdict.UNREACHABLE)
+        self._silent.pop(url, None)
+        if result.verdict is Verdict.UNREACHABLE:
+            self._silent[url] = self._clock()
+        return result
+
     def _due_in(self, entry: _Entry, interval: float) -> float:
         if entry.result is None:
             return 0.0
         return entry.asked + self._stands(entry, interval) - self._clock()
 
     def _stands(self, entry: _Entry, interval: float) -> float:
+        long = entry.asked - entry.since >= LONG
         match entry.result.verdict if entry.result else None:
             case Verdict.ACCEPTED:
                 return interval
             case Verdict.REJECTED:
-                since = entry.rejected_since if entry.rejected_since is not None else entry.asked
-                return REJECTED_AGAIN if entry.asked - since < LONG else REJECTED_LONG_AGAIN
+                return REJECTED_LONG_AGAIN if long else REJECTED_AGAIN
             case _:
-                return UNCERTAIN_AGAIN
+                return UNCERTAIN_LONG_AGAIN if long else UNCERTAIN_AGAIN
 
     def _fingerprint(self, value: str, url: str) -> bytes:
         return hmac.digest(self._salt, f"{url}\n{value}".encode(), hashlib.sha256)

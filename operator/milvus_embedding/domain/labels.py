@@ -27,6 +27,7 @@ def effective(chosen: str | None, *, namespace: str, name: str, connection_names
     return chosen if namespace == connection_namespace else None
 
 
+@functools.lru_cache(maxsize=65536)
 def fold(label: str) -> str:
     """What Milvus makes of a label when it looks up its key."""
     return re.sub(r"[_./]", "", label.lower())

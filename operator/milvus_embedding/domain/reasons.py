@@ -84,6 +84,7 @@ class Reason(StrEnum):
     CREDENTIAL_OF_OTHER_CONNECTION = "CredentialOfOtherConnection", ReasonClass.YOURS
     EMBEDDING_NOT_CONFIGURED = "EmbeddingNotConfigured", ReasonClass.YOURS
     LABEL_IN_ENVIRONMENT = "LabelInEnvironment", ReasonClass.YOURS
+    LABELS_IN_USE = "LabelsInUse", ReasonClass.YOURS
     CONFIG_INCOMPLETE = "ConfigIncomplete", ReasonClass.YOURS
     CONFIG_TOO_LARGE = "ConfigTooLarge", ReasonClass.YOURS
     SECRET_NOT_OURS = "SecretNotOurs", ReasonClass.YOURS

@@ -19,25 +19,36 @@ class Scrubber:
     """Remembers secrets for the life of the process and removes them from text."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._learned: set[str] = set()
+        # By their first characters: a thousand keys must not make each status and log line slow.
+        self._forms: dict[str, tuple[str, ...]] = {}
 
     def learn(self, *secrets: str) -> None:
         """Takes secrets that were just read. Values shorter than 6 characters are no secrets and are not kept."""
-        for secret in secrets:
-            for form in _forms(secret.strip()):
-                if form not in self._known:
-                    self._known.add(form)
-                    self._pattern = None
+        for secret in map(str.strip, secrets):
+            if secret in self._learned:
+                continue
+            self._learned.add(secret)
+            for form in _forms(secret):
+                known = {*self._forms.get(form[:_SHORTEST], ()), form}
+                self._forms[form[:_SHORTEST]] = tuple(sorted(known, key=len, reverse=True))
 
     def clean(self, text: str) -> str:
         """The text with all known secrets masked; length and lines are kept."""
-        if not self._known:
-            return text
-        if self._pattern is None:
-            longest_first = sorted(self._known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return self._pattern.sub(MASK, text)
+        parts, start, at = list[str](), 0, 0
+        while at <= len(text) - _SHORTEST:
+            form = self._form_at(text, at)
+            if not form:
+                at += 1
+                continue
+            parts += (text[start:at], MASK)
+            start = at = at + len(form)
+        return "".join((*parts, text[start:]))
+
+    def _form_at(self, text: str, at: int) -> str:
+        """The longest known form that begins there, "" if none does."""
+        forms = self._forms.get(text[at : at + _SHORTEST], ())
+        return next((form for form in forms if text.startswith(form, at)), "")
 
     def quote(self, text: str) -> str:
         """One clean line of at most 200 characters, for conditions and Events."""

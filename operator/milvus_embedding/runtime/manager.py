@@ -192,11 +192,19 @@ class Manager:
             _log.exception("forgetting an object failed unexpectedly", extra={"key": str(key)})
 
     def _clean(self, draft: Draft) -> Draft:
-        """Messages pass the scrubber here once more, whatever the controller did."""
+        """All text passes the scrubber here once more, whatever the controller did."""
         conditions = tuple(
             type(a)(a.type, a.status, a.reason, self._scrubber.clean(a.message)) for a in draft.conditions
         )
-        return Draft(draft.generation, conditions, draft.fields)
+        return Draft(draft.generation, conditions, {k: self._clean_value(v) for k, v in draft.fields.items()})
+
+    def _clean_value(self, value: object) -> object:
+        """What was read back from Milvus may hold anything, also what somebody put into a property there."""
+        if isinstance(value, str):
+            return self._scrubber.clean(value)
+        if isinstance(value, Mapping):
+            return {name: self._clean_value(inner) for name, inner in value.items()}
+        return [self._clean_value(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
     def _clean_note(self, note: Note) -> Note:
         return Note(note.reason, self._scrubber.clean(note.message), warning=note.warning)

@@ -109,7 +109,9 @@ class Store:
         if change.signal:
             self.wake_known(self.references.readers(key))
         after = change.entry.resource if change.entry is not None else None
-        for resource in (before.resource if before is not None else None, after):
+        # Of a status alone upstream learns nothing, and its pass costs a GET of every Secret.
+        concerned = (before.resource if before is not None else None, after) if change.essence else ()
+        for resource in concerned:
             if resource is not None:
                 self.wake_known(self._upstream(resource))
         if after is not None:

@@ -20,6 +20,7 @@ from milvus_embedding.controllers.base import Outcome
 from milvus_embedding.controllers.collection.absence import Absences
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
+from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.connection.controller import ConnectionController
@@ -112,6 +113,7 @@ class Bench:
             absences=self.absences,
             owner_id=OWNER_ID,
             accepted_ids=self.accepted_ids,
+            patience=Patience(self.clock),
         )
 
     async def sleep(self, seconds: float) -> None:

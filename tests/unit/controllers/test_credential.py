@@ -154,6 +154,7 @@ async def test_until_the_connection_has_rendered_it_a_key_is_not_delivered(bench
     bench.quickstart()
 
     await bench.reconcile(DEV)
+    await bench.reconcile(DEV)
 
     assert bench.condition(DEV, "Delivered") == ("False", "NotDelivered")
     assert bench.condition(DEV) == ("False", "NotDelivered")
@@ -240,6 +241,7 @@ async def test_the_message_of_a_conflict_names_nobody(bench: Bench) -> None:
 async def test_when_a_credential_is_looked_at_again(bench: Bench, situation: Situation, seconds: float | None) -> None:
     bench.quickstart()
     situation(bench)
+    await bench.reconcile(CONNECTION)
 
     assert (await bench.reconcile(DEV)).requeue_after == seconds
 

@@ -12,7 +12,7 @@ from tests.fakes.dashscope import ACCEPTED, UNREACHABLE, FakeKeyProbe
 from tests.fakes.world import Clock
 from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.conftest import MakeBench
-from tests.unit.controllers.manifests import CONNECTION, DEV, DEV_KEY, PROD, connection, credential
+from tests.unit.controllers.manifests import CONNECTION, DEV, DEV_KEY, PROD, PROD_KEY, connection, credential
 
 DAY = 86400.0
 
@@ -228,3 +228,39 @@ async def test_a_disabled_probe_asks_nothing(bench: Bench) -> None:
 
     assert bench.key_probe.calls == []
     assert bench.rendered_keys() == {"apikey_dev": DEV_KEY}
+
+
+async def test_without_egress_one_question_answers_for_all_keys(bench: Bench) -> None:
+    bench.quickstart()
+    bench.key_probe.results = {DEV_KEY: UNREACHABLE, PROD_KEY: UNREACHABLE}
+
+    await bench.settle(DEV, PROD, CONNECTION)
+
+    assert len(bench.key_probe.calls) == 1
+    assert bench.condition(DEV) == bench.condition(PROD) == ("True", "Ready")
+    assert bench.condition(PROD, "KeyValid") == ("Unknown", "ProviderUnreachable")
+
+
+async def test_an_answer_that_says_nothing_is_asked_for_less_often_in_the_long_run() -> None:
+    clock, probe = Clock(), FakeKeyProbe({"good": UNREACHABLE})
+    probes = make(probe, clock)
+    await ask(probes)
+    for _ in range(11):
+        clock.advance(30)
+        await ask(probes)
+        await asyncio.sleep(0)
+
+    assert await ask(probes) == ("Unreachable", 300 - 30)
+
+
+class BrokenProbe(KeyProbe):
+    """Breaks its promise never to raise."""
+
+    async def probe(self, *, url: str, key: str, model: str) -> ProbeResult:
+        raise RuntimeError(f"odd: {key}")
+
+
+async def test_a_probe_that_fails_unexpectedly_says_nothing_about_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    assert await ask(make(BrokenProbe(), Clock()), "sk-secret-0123") == ("Unreachable", 30)
+    assert "RuntimeError" in caplog.text
+    assert "sk-secret" not in caplog.text

@@ -186,3 +186,69 @@ async def test_a_new_key_is_another_circuit(bench: Bench) -> None:
     await bench.reconcile(DOCS)
 
     assert bench.condition(DOCS) == ("True", "Ready")
+
+
+def told(gate: ProviderGate, key: Key) -> str:
+    with pytest.raises(Blocked) as caught:
+        gate.enter("circuit", key)
+    return caught.value.message
+
+
+def test_others_are_not_told_whose_collection_met_it() -> None:
+    gate = ProviderGate(Clock())
+    fails(gate, A, Blocked(Reason.KEY_REJECTED, "creating secret_project: 401", shared=True, told_to_others="401"))
+
+    assert told(gate, B) == "401"
+    assert told(gate, A) == "creating secret_project: 401"
+
+
+def test_whoever_tries_next_nobody_is_told_anything_new() -> None:
+    clock = Clock()
+    gate = ProviderGate(clock)
+    fails(gate, A, Blocked(Reason.KEY_REJECTED, "of a", shared=True, told_to_others="401"))
+    before = told(gate, A)
+    clock.advance(4)
+    fails(gate, B, Blocked(Reason.KEY_REJECTED, "of b", shared=True, told_to_others="401"))
+
+    assert (told(gate, A), told(gate, B)) == (before, "of b")
+
+
+def test_another_cause_replaces_what_was_met_before() -> None:
+    clock = Clock()
+    gate = ProviderGate(clock)
+    fails(gate, A, BAD)
+    clock.advance(4)
+    fails(gate, B, NOT_THERE)
+
+    assert told(gate, A) == "not there"
+
+
+def test_circuits_that_nobody_waits_for_are_not_kept() -> None:
+    gate = ProviderGate(Clock())
+    for rotation in range(100):
+        gate.failed(("circuit", rotation), A, BAD)
+    assert len(gate._open) == 1
+
+    gate.forget(A)
+
+    assert (gate._open, gate._circuits) == ({}, {})
+
+
+async def test_collections_that_wait_for_one_bad_key_write_no_statuses(bench: Bench) -> None:
+    bench.quickstart()
+    many = [DOCS._replace(name=f"docs-{number}") for number in range(5)]
+    bench.apply(*(collection(key) for key in many))
+    await bench.settle(*[key for key in bench.world.bodies if key.kind != "MilvusCollection"])
+    bad = [ProviderFailed("The check of function ali failed: 401.", ProviderCause.KEY_REJECTED)] * 200
+    bench.milvus.fail_before("create_collection", *bad)
+    for key in many * 2:
+        await bench.reconcile(key)
+
+    writes = 0
+    for _ in range(20):
+        bench.clock.advance(4)
+        for key in reversed(many):
+            await bench.reconcile(key)
+            writes += bench.changed
+
+    assert writes <= len(many)

@@ -1,16 +1,35 @@
 """The memory in the rendered Secret."""
 
+import json
+from datetime import UTC
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milvus_embedding.domain.labels import PATTERN
 from milvus_embedding.domain.rendering.state import LabelMemory, UnreadableState, dump, load
 
 VALUES = st.none() | st.text(min_size=1)
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,8}", fullmatch=True)
+TIMES = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.isoformat())
 MEMORIES = st.dictionaries(
-    st.text(min_size=1),
-    st.builds(LabelMemory, owner=st.text(), since=st.text(), proven=VALUES, proven_at=VALUES, candidate=VALUES),
+    st.from_regex(PATTERN, fullmatch=True),
+    st.builds(
+        LabelMemory,
+        owner=st.tuples(NAMES, NAMES).map("/".join),
+        since=TIMES,
+        proven=VALUES,
+        proven_at=st.none() | TIMES,
+        proven_url=VALUES,
+        candidate=VALUES,
+    ),
 )
+NOW = "2026-01-01T00:00:00Z"
+
+
+def holding(label: str = "a", **entry: str) -> bytes:
+    return json.dumps({"version": 1, "labels": {label: {"owner": "n/a", "since": NOW, **entry}}}).encode()
 
 
 @given(MEMORIES)
@@ -44,6 +63,12 @@ def test_nothing_is_an_empty_memory(text: bytes | None) -> None:
         b'{"version": 1, "labels": {"a": {"owner": 5, "since": "x"}}}',
         b'{"version": 1, "labels": {"a": {"owner": "n/a", "since": "x", "later": "y"}}}',
         b'{"version": 2, "labels": {}}',
+        holding("A B"),
+        holding(owner="a"),
+        holding(owner="n/"),
+        holding(since="yesterday"),
+        holding(since=""),
+        holding(proven_at="2026-01-01T00:00:00"),
         b'{"version": "sk-secret", "labels": {"a": {"owner": 1}}}',
     ],
     ids=str,

@@ -241,12 +241,13 @@ async def test_what_somebody_should_look_at_is_a_warning(was: Reason | None, rea
     assert (bench.sink.notes[-1].reason, bench.sink.notes[-1].warning) == (str(reason), True)
 
 
-async def test_messages_pass_the_scrubber_whatever_the_controller_did() -> None:
+async def test_all_text_passes_the_scrubber_whatever_the_controller_did() -> None:
     bench = Bench()
 
     async def leaks(resource: EmbeddingFunction, world: World) -> Outcome:
         conditions = with_summary([false("Ready", Reason.MILVUS_ERROR, f"said {SECRET}")])
-        return Outcome(status=Draft(1, conditions), notes=(Note("Odd", f"said {SECRET}"),))
+        drift = [{"path": "properties[note]", "want": "absent", "have": SECRET}]
+        return Outcome(status=Draft(1, conditions, {"drift": drift}), notes=(Note("Odd", f"said {SECRET}"),))
 
     bench.controller.decide = leaks
     bench.apply()

@@ -10,8 +10,9 @@ from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.absence import Absences
-from milvus_embedding.controllers.collection.converge import Converge, Subject, newborn
+from milvus_embedding.controllers.collection.converge import GLANCES, Converge, Subject, newborn
 from milvus_embedding.controllers.collection.ownership import NotMatching, require_ours
+from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.embedding import embeddings
@@ -47,6 +48,7 @@ class CollectionController:
         pending: Pending,
         gate: ProviderGate,
         absences: Absences,
+        patience: Patience,
         owner_id: str,
         accepted_ids: tuple[str, ...] = (),
     ) -> None:
@@ -55,6 +57,7 @@ class CollectionController:
         self._pending = pending
         self._gate = gate
         self._absences = absences
+        self._patience = patience
         self._owner_id = owner_id
         self._accepted_ids = accepted_ids
 
@@ -75,15 +78,16 @@ class CollectionController:
             differences = cause.differences if isinstance(cause, NotMatching) else ()
             return Outcome(
                 status=report.blocked(resource, cause, resolved=True, differences=differences),
-                requeue_after=cause.retry_after,
+                requeue_after=self._patience.retry_after(resource.key, resource.metadata.generation, cause),
                 backoff=cause.retry_after is not None and not cause.shared,
-                wake=(*woken, *_to_wake(cause, resolved.connection.key)),
+                wake=(*woken, *_to_wake(cause, resource, resolved.connection.key)),
             )
 
     async def forget(self, key: Key) -> None:
         self._pending.settle(key)
         self._gate.forget(key)
         self._absences.forget(key)
+        self._patience.forget(key)
 
     def _resolve(self, collection: MilvusCollection, world: World) -> _Resolved:
         refuse_unsupported(collection)
@@ -130,7 +134,8 @@ class CollectionController:
         if _repairs(collection) and missing(want, have):
             have = await self._converge.complete(subject, have)
         elif is_unsettled(have):
-            have = await self._converge.settled(subject)
+            have = await self._converge.settled(subject, polls=GLANCES)
+        self._patience.forget(collection.key)
         return Outcome(status=_judge(collection, want, have), wake=tuple(woken))
 
     def _require_ours(
@@ -244,6 +249,9 @@ def _resolves_functions(cause: Blocked) -> bool | None:
     return True if cause.reason is Reason.DIMENSION_MISMATCH else None
 
 
-def _to_wake(cause: Blocked, connection: Key) -> tuple[Key, ...]:
-    """The connection looks for itself as soon as one of its collections gets no answer."""
-    return (connection,) if cause.reason in (Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED) else ()
+def _to_wake(cause: Blocked, collection: MilvusCollection, connection: Key) -> tuple[Key, ...]:
+    """The connection looks for itself as soon as one of its collections gets no answer; once for each of them."""
+    if cause.reason not in (Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED):
+        return ()
+    ready = collection.status.condition("Ready")
+    return () if ready is not None and ready.reason == cause.reason else (connection,)

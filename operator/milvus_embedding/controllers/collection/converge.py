@@ -30,6 +30,8 @@ from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import Description, LoadState, Observation, Schema
 
 POLLS = 8
+GLANCES = 3
+"""Polls for what was begun by others or earlier: a Milvus that loads thousands of collections is not waited for."""
 FIRST_POLL_SECONDS = 0.01
 
 
@@ -57,8 +59,11 @@ class Converge:
     async def create(self, subject: Subject) -> tuple[Key, ...]:
         """CreateCollection with our stamp. Returns the objects that waited for the same provider. Raises Blocked."""
         want, key = subject.want, subject.key
-        if (left := self._pending.remaining(key)) > 0:
-            text = f"creating {want.name}: an earlier call may still happen within {left:.0f} s; looking for it"
+        if self._pending.remaining(key) > 0:
+            text = (
+                f"creating {want.name}: an earlier call may still happen until {write_horizon(want):.0f} s after it; "
+                "looking for it"
+            )
             raise Blocked(Reason.CREATE_OUTCOME_UNKNOWN, text, retry_after=2)
         self._gate.enter(subject.circuit, key)
         try:
@@ -124,10 +129,10 @@ class Converge:
             pause *= 2
         raise Blocked(Reason.INDEX_BUILDING, "Milvus builds the index; loading comes after it", retry_after=2)
 
-    async def settled(self, subject: Subject) -> Observation:
+    async def settled(self, subject: Subject, *, polls: int = POLLS) -> Observation:
         """Reads back, and gives building and loading a moment. Raises Blocked."""
         pause, building = FIRST_POLL_SECONDS, False
-        for _ in range(POLLS):
+        for _ in range(polls):
             have = await self.observe(subject)
             if have is None:
                 raise Blocked(Reason.MILVUS_ERROR, "the collection is not there any more", retry_after=2)

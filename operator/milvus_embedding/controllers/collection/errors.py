@@ -1,7 +1,7 @@
 """From the ways in which Milvus fails to reasons that users see, and when to try again.
 
 Seconds to the next try are short at first: whatever ends the cause, the object recovers within five seconds of it. The
-queue makes them longer when it goes on (see patience.py).
+queue makes them longer when it goes on, and patience.py when it goes on for long.
 """
 
 from milvus_embedding.clients.milvus.port import (
@@ -56,8 +56,13 @@ def blocked_by(error: MilvusError, *, doing: str) -> Blocked:
             return Blocked(Reason.UNSUPPORTED_SERVER, f"{doing}: this Milvus does not know the call ({error})")
         case ProviderFailed(cause=cause):
             reason, text = _PROVIDER[cause]
-            shared = cause is not ProviderCause.DIMENSION
-            return Blocked(reason, f"{doing}: {text} ({error})", retry_after=STEADY, shared=shared)
+            return Blocked(
+                reason,
+                f"{doing}: {text} ({error})",
+                retry_after=STEADY,
+                shared=cause is not ProviderCause.DIMENSION,
+                told_to_others=f"{text}; collections of the same credential and model wait, and one at a time tries",
+            )
         case Rejected():
             return Blocked(Reason.REJECTED_BY_MILVUS, f"{doing}: {error}", retry_after=STEADY)
         case _:

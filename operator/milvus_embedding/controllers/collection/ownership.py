@@ -9,12 +9,15 @@ from milvus_embedding.domain.ownership import Owner, Standing, neighbour, standi
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import Observation
 
+OTHERS_AGAIN = 30.0
+"""Seconds: nothing tells that somebody dropped or renamed what stands in the way."""
+
 
 class NotMatching(Blocked):
     """An unstamped collection that differs; `differences` may be shown."""
 
     def __init__(self, message: str, differences: tuple[Difference, ...]) -> None:
-        super().__init__(Reason.NOT_MATCHING, message)
+        super().__init__(Reason.NOT_MATCHING, message, retry_after=OTHERS_AGAIN)
         self.differences = differences
 
 
@@ -33,12 +36,14 @@ def require_ours(
         raise Blocked(
             Reason.NAME_IS_ALIAS,
             f"{name} is an alias of another collection in Milvus; set spec.collectionName to a free name",
+            retry_after=OTHERS_AGAIN,
         )
     match standing(described.schema.properties, owner, accepted_ids=accepted_ids):
         case Standing.OTHERS:
             other = neighbour(described.schema.properties, owner)
             whose = f"MilvusCollection {other} of this namespace" if other else "another owner"
-            raise Blocked(Reason.OWNED_BY_OTHER, f"collection {name} belongs to {whose}; it is not touched")
+            text = f"collection {name} belongs to {whose}; it is not touched"
+            raise Blocked(Reason.OWNED_BY_OTHER, text, retry_after=OTHERS_AGAIN)
         case Standing.UNSTAMPED:
             raise _unstamped(collection, connection, want, have)
         case Standing.OURS:
@@ -49,12 +54,15 @@ def _unstamped(collection: MilvusCollection, connection: MilvusConnection, want:
     taken = f"collection {want.name} exists in Milvus and was not created by this operator; it is not touched"
     allowed = connection.spec.allowed_adoption.allows(collection.namespace, own_namespace=connection.namespace)
     if collection.spec.adoption_policy is AdoptionPolicy.NEVER or not allowed:
-        return Blocked(Reason.NAME_TAKEN, f"{taken}: set spec.collectionName to a free name")
+        text = f"{taken}: set spec.collectionName to a free name"
+        return Blocked(Reason.NAME_TAKEN, text, retry_after=OTHERS_AGAIN)
     differences = schema_differences(want.schema, have.description.schema)
     if differences:
         return NotMatching(f"{taken}: it differs from the spec in {len(differences)} place(s), see status", differences)
     return Blocked(
-        Reason.NOT_SUPPORTED_YET, f"{taken}: it equals the spec, but adopting it is not supported by this version"
+        Reason.NOT_SUPPORTED_YET,
+        f"{taken}: it equals the spec, but adopting it is not supported by this version",
+        retry_after=OTHERS_AGAIN,
     )
 
 

@@ -2,6 +2,9 @@
 
 An open circuit lets one call through every four seconds (every second while a key is on its way to Milvus), whichever
 object asks first, and once a minute after five minutes. The first success wakes all that wait.
+
+What one object met names its collection and function, and the others may be of other namespaces: they are told what
+holds for all. Each is told the same as long as the cause is the same, so that waiting writes no statuses.
 """
 
 from collections.abc import Callable, Hashable
@@ -23,13 +26,21 @@ class _Open:
     since: float
     last_call: float
     cause: Blocked
-    waiting: set[Key] = field(default_factory=set)
+    waiting: dict[Key, str] = field(default_factory=dict)
+    """Who waits, and what it met itself ("": nothing yet)."""
 
     def pause(self, now: float) -> float:
         age = now - self.since
         if self.cause.reason is Reason.CREDENTIAL_NOT_DELIVERED and age < DELIVERY_WINDOW:
             return DELIVERY_PAUSE
         return PAUSE if age < LONG else LONG_PAUSE
+
+    def message(self, key: Key) -> str:
+        return self.waiting.get(key) or self.cause.told_to_others or self.cause.message
+
+    def changed(self, cause: Blocked, now: float) -> None:
+        self.since, self.cause = now, cause
+        self.waiting = dict.fromkeys(self.waiting, "")
 
 
 class ProviderGate:
@@ -38,6 +49,7 @@ class ProviderGate:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._open: dict[Hashable, _Open] = {}
+        self._circuits: dict[Key, Hashable] = {}
 
     def enter(self, circuit: Hashable, key: Key) -> None:
         """Raises Blocked with the shared cause if it is not this object's turn."""
@@ -46,9 +58,9 @@ class ProviderGate:
             return
         now = self._clock()
         wait = state.last_call + state.pause(now) - now
-        state.waiting.add(key)
+        self._join(circuit, key)
         if wait > 0:
-            raise Blocked(state.cause.reason, state.cause.message, retry_after=wait, shared=True)
+            raise Blocked(state.cause.reason, state.message(key), retry_after=wait, shared=True)
         state.last_call = now
 
     def failed(self, circuit: Hashable, key: Key, cause: Blocked) -> Blocked:
@@ -60,16 +72,32 @@ class ProviderGate:
         if state is None:
             state = self._open[circuit] = _Open(now, now, cause)
         elif state.cause.reason is not cause.reason:
-            state.since = now
-        state.cause, state.last_call = cause, now
-        state.waiting.add(key)
+            state.changed(cause, now)
+        state.last_call = now
+        self._join(circuit, key)
+        state.waiting[key] = cause.message
         return Blocked(cause.reason, cause.message, retry_after=state.pause(now), shared=True)
 
     def succeeded(self, circuit: Hashable, key: Key) -> tuple[Key, ...]:
         """The objects that waited for it, to be woken."""
         state = self._open.pop(circuit, None)
-        return tuple(sorted(state.waiting - {key})) if state is not None else ()
+        if state is None:
+            return ()
+        for waiting in state.waiting:
+            self._circuits.pop(waiting, None)
+        return tuple(sorted(state.waiting.keys() - {key}))
 
     def forget(self, key: Key) -> None:
-        for state in self._open.values():
-            state.waiting.discard(key)
+        """It waits no longer. A circuit that nobody waits for is not kept: each new key makes another."""
+        circuit = self._circuits.pop(key, None)
+        state = self._open.get(circuit)
+        if state is not None:
+            state.waiting.pop(key, None)
+            if not state.waiting:
+                del self._open[circuit]
+
+    def _join(self, circuit: Hashable, key: Key) -> None:
+        if self._circuits.get(key) != circuit:
+            self.forget(key)
+            self._circuits[key] = circuit
+        self._open[circuit].waiting.setdefault(key, "")

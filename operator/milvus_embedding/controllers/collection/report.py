@@ -3,6 +3,7 @@
 What a pass could not see keeps its former condition; a status never forgets what still holds.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from milvus_embedding.api.collection import MilvusCollection
@@ -18,6 +19,18 @@ _ORDER = ("Ready", "Available", "FunctionsResolved", "SchemaInSync", "IndexesInS
 _SUMMARIES = ("Reconciling", "Stalled")
 _DRIFT_SHOWN = 64
 _VALUE_SHOWN = 200
+_NUMBERS = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
+# Reasons whose messages quote Milvus, which may put a time or the id of a request into each answer.
+_QUOTES = frozenset(
+    {
+        Reason.REJECTED_BY_MILVUS,
+        Reason.MILVUS_ERROR,
+        Reason.PROVIDER_ERROR,
+        Reason.RATE_LIMITED,
+        Reason.PERMISSION_DENIED,
+        Reason.UNREACHABLE,
+    }
+)
 _UNSEEN = frozenset({Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED, Reason.CONNECTION_NOT_FOUND})
 _GONE = frozenset({Reason.LOST})
 # What a pass saw although it could not go on.
@@ -80,6 +93,7 @@ def blocked(
     collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, differences: Sequence[Difference] = ()
 ) -> Draft:
     """Something keeps the pass from going on. `resolved`: whether the functions did, None if that was not looked at."""
+    cause = _as_told_before(collection, cause)
     ready = false("Ready", cause.reason, cause.message)
     kept = {c.type: c for c in _former(collection)}
     kept["Ready"] = ready
@@ -94,6 +108,17 @@ def blocked(
     if differences:
         fields["drift"] = drift(differences)
     return _draft(collection, [kept[type_] for type_ in _ORDER if type_ in kept], fields)
+
+
+def _as_told_before(collection: MilvusCollection, cause: Blocked) -> Blocked:
+    """The same trouble with other numbers in it is no news: it would be a write for every try."""
+    ready = collection.status.condition("Ready")
+    if ready is None or ready.reason != cause.reason or cause.reason not in _QUOTES:
+        return cause
+    if ready.observed_generation != collection.metadata.generation:
+        return cause
+    same = _NUMBERS.sub("#", ready.message) == _NUMBERS.sub("#", cause.message)
+    return Blocked(cause.reason, ready.message) if same else cause
 
 
 def held(collection: MilvusCollection, ready: Assertion) -> Draft:

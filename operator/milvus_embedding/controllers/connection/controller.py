@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from milvus_embedding.api.connection import LabelState, MilvusConnection
+from milvus_embedding.api.connection import CaKind, LabelState, MilvusConnection
+from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, NATIVE_ENDPOINT_INTL
 from milvus_embedding.clients.milvus.port import AuthenticationFailed, MilvusError, PermissionDenied
@@ -11,7 +12,7 @@ from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.connection.rendering import Delivery, Rendering, provider_url
 from milvus_embedding.controllers.connection.usage import LabelUsage
-from milvus_embedding.controllers.eligibility import candidates
+from milvus_embedding.controllers.eligibility import LABELS_SHOWN, owner_of
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.heartbeat import Health, Heartbeat
 from milvus_embedding.controllers.paused import while_paused
@@ -20,7 +21,7 @@ from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, t
 from milvus_embedding.domain.reasons import Reason
 
 RETAINED_LOOK_SECONDS = 60.0
-LABELS_SHOWN = 500
+UNWATCHED_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class ConnectionController:
         conditions = _conditions(resource, config, reach)
         fields = _fields(resource, world, config, reach)
         draft = Draft(resource.metadata.generation, while_paused(resource, conditions), fields)
-        return Outcome(status=draft, requeue_after=_soonest(config, reach))
+        return Outcome(status=draft, requeue_after=_soonest(config, reach), wake=_heirs(config.delivery))
 
     async def forget(self, key: Key) -> None:
         self._heartbeat.forget(key)
@@ -75,7 +76,8 @@ class ConnectionController:
             delivery = await self._rendering.deliver(connection, world)
         except Blocked as blocked:
             return _Config(false("ConfigRendered", blocked.reason, blocked.message), None, blocked.retry_after)
-        retry = RETAINED_LOOK_SECONDS if delivery.retained else None
+        delays = (RETAINED_LOOK_SECONDS if delivery.retained else None, delivery.retry_after)
+        retry = min((delay for delay in delays if delay is not None), default=None)
         return _Config(_rendered(connection, world, delivery), delivery, retry)
 
     async def _reach(self, connection: MilvusConnection, world: World) -> _Reach:
@@ -84,7 +86,8 @@ class ConnectionController:
         except Blocked as blocked:
             return _Reach(false("Reachable", blocked.reason, blocked.message), None, blocked.retry_after)
         health = await self._heartbeat.health(connection.key, milvus)
-        return _Reach(_reachable(connection, health), health.version)
+        retry = UNWATCHED_AGAIN_SECONDS if health.version is None and _has_unwatched_ca(connection) else None
+        return _Reach(_reachable(connection, health), health.version, retry)
 
 
 def _reachable(connection: MilvusConnection, health: Health) -> Assertion:
@@ -102,7 +105,9 @@ def _reachable(connection: MilvusConnection, health: Health) -> Assertion:
 
 def _rendered(connection: MilvusConnection, world: World, delivery: Delivery) -> Assertion:
     lacking = [
-        label for label in delivery.missing if label not in delivery.refused and _is_needed(connection, world, label)
+        label
+        for label in delivery.missing
+        if label not in delivery.refused and _is_needed(connection, world, delivery.living.get(label))
     ]
     if lacking:
         return false(
@@ -116,7 +121,7 @@ def _rendered(connection: MilvusConnection, world: World, delivery: Delivery) ->
             Reason.CONFIG_TOO_LARGE,
             f"no room for {', '.join(delivery.refused[:8])} in the Secret: remove credentials; the others are rendered",
         )
-    if (text := _default_missing(connection, world, delivery)) is not None:
+    if (text := _default_missing(connection, delivery)) is not None:
         return false("ConfigRendered", Reason.CONFIG_INCOMPLETE, text)
     url = provider_url(connection)
     if "/compatible-mode/" in url:
@@ -130,32 +135,33 @@ def _rendered(connection: MilvusConnection, world: World, delivery: Delivery) ->
     return true("ConfigRendered", Reason.RENDERED, f"Secret {delivery.secret_name} is up to date")
 
 
-def _is_needed(connection: MilvusConnection, world: World, label: str) -> bool:
+def _is_needed(connection: MilvusConnection, world: World, credential: EmbeddingCredential | None) -> bool:
     """A label without a key is a fault of the whole only if somebody would use it now."""
-    for found, credential in candidates(connection, world).values():
-        if found == label:
-            return _is_default(connection, label, world) or world.used_by(credential.key) > 0
-    return False
-
-
-def _is_default(connection: MilvusConnection, label: str, world: World) -> bool:
-    ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
-    if ref is None:
+    if credential is None:
         return False
-    wanting = candidates(connection, world).get(f"{connection.namespace}/{ref.name}")
-    return wanting is not None and wanting[0] == label
+    return owner_of(credential) == _default_owner(connection) or world.used_by(credential.key) > 0
 
 
-def _default_missing(connection: MilvusConnection, world: World, delivery: Delivery) -> str | None:
-    """A sentence if the default key has no label: its credential is not there, and none is remembered of it."""
+def _default_owner(connection: MilvusConnection) -> str | None:
     ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
-    if ref is None:
+    return f"{connection.namespace}/{ref.name}" if ref is not None else None
+
+
+def _default_missing(connection: MilvusConnection, delivery: Delivery) -> str | None:
+    """A sentence if the default key has no label: its credential is not there, and none is remembered of it."""
+    owner = _default_owner(connection)
+    if owner is None or any(entry.owner == owner for entry in delivery.memory.values()):
         return None
-    owner = f"{connection.namespace}/{ref.name}"
-    if owner in candidates(connection, world) or any(entry.owner == owner for entry in delivery.memory.values()):
+    if any(owner_of(credential) == owner for credential in delivery.living.values()):
         return None
+    name = owner.partition("/")[2]
+    if owner in delivery.wanting:
+        return (
+            f"spec.embedding.dashscope.credentialRef: EmbeddingCredential {name} has no label, see its Ready; "
+            "the provider has no default key meanwhile"
+        )
     return (
-        f"spec.embedding.dashscope.credentialRef: there is no EmbeddingCredential {ref.name} for this connection in "
+        f"spec.embedding.dashscope.credentialRef: there is no EmbeddingCredential {name} for this connection in "
         "its namespace; create it, or leave credentialRef out"
     )
 
@@ -223,7 +229,7 @@ def _labels(connection: MilvusConnection, world: World, delivery: Delivery) -> l
         shown.append(_label(label, (namespace, name), LabelState.RETAINED if retained else LabelState.ACTIVE, count))
         shown[-1]["since"] = entry.since
     released = connection.spec.embedding.release_labels if connection.spec.embedding else ()
-    for found, credential in candidates(connection, world).values():
+    for found, credential in delivery.wanting.values():
         if found in released:
             shown.append(_label(found, (credential.namespace, credential.name), LabelState.RELEASED, None))
     return shown
@@ -235,6 +241,20 @@ def _label(label: str, owner: tuple[str, str], state: LabelState, collections: i
     if collections is not None:
         entry["collections"] = collections
     return entry
+
+
+def _heirs(delivery: Delivery | None) -> tuple[Key, ...]:
+    """Credentials that get their label now and do not know it: their rival went without ever having been rendered."""
+    if delivery is None:
+        return ()
+    told = ((c.key, c.status.condition("Ready")) for c in delivery.living.values())
+    return tuple(key for key, ready in told if ready is not None and ready.reason == Reason.LABEL_CONFLICT)
+
+
+def _has_unwatched_ca(connection: MilvusConnection) -> bool:
+    """A new certificate in a ConfigMap wakes nobody."""
+    ca = connection.spec.tls.ca_ref if connection.spec.tls is not None else None
+    return ca is not None and ca.kind is CaKind.CONFIG_MAP
 
 
 def _former(connection: MilvusConnection) -> dict[str, object]:

@@ -24,7 +24,7 @@ from milvus_embedding.controllers.base import (
     WriteRefused,
 )
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.usage import BY_DEFAULT, LabelUsage
+from milvus_embedding.controllers.connection.usage import BY_DEFAULT, LabelUsage, Look
 from milvus_embedding.controllers.eligibility import candidates, default_label, is_environment, owner_of, winners
 from milvus_embedding.controllers.keys import read_key
 from milvus_embedding.controllers.probes import KeyProbes
@@ -35,11 +35,18 @@ from milvus_embedding.domain.rendering.render import Rendered, Source, render
 from milvus_embedding.domain.scrub import Scrubber
 
 SIZE_LIMIT = 900 * 1024
+LABELS_AGAIN_SECONDS = 60.0
+LONGEST_NAME = 63
+"""Of a connection that delivers: its Secret bears the name as the value of a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What was rendered. `missing` are labels in use without any value, `refused` those for which there is no room."""
+    """What was rendered. `missing` are labels in use without any value, `refused` those for which there is no room.
+
+    `wanting`: owner -> label and credential of all that want to be rendered; `living`: label -> who gets it.
+    `retry_after`: seconds until a source that could not be read may be.
+    """
 
     secret_name: str
     hash: str
@@ -48,6 +55,9 @@ class Delivery:
     missing: tuple[str, ...]
     refused: tuple[str, ...]
     uses: Mapping[str, int]
+    wanting: Mapping[str, tuple[str, EmbeddingCredential]]
+    living: Mapping[str, EmbeddingCredential]
+    retry_after: float | None = None
 
 
 class Rendering:
@@ -61,14 +71,19 @@ class Rendering:
 
     async def deliver(self, connection: MilvusConnection, world: World) -> Delivery:
         """Brings the Secret to what it has to be. Raises Blocked; the Secret is then as it was."""
+        _refuse_long_name(connection)
         present = await self._present(connection, world)
-        memory = self._remembered(present)
+        memory = self._remembered(present, connection.secret_name or "")
+        if is_environment(connection) and present is not None and document.FILE_KEY in present.data:
+            await self._refuse_to_lose_labels(connection, world, memory)
         holders = {label: entry.owner for label, entry in memory.items()}
-        living = winners(candidates(connection, world), holders)
+        wanting = candidates(connection, world)
+        living = winners(wanting, holders)
         delivered = {label: credential for label, credential in living.items() if credential.spec.external is None}
-        sources = await asyncio.gather(
+        found = await asyncio.gather(
             *(self._source(label, c, memory, connection, world) for label, c in delivered.items())
         )
+        sources = [source for source, _ in found]
         uses = await self._uses(connection, world, memory, delivered)
         owners = [(label, owner_of(credential)) for label, credential in living.items()]
 
@@ -93,6 +108,9 @@ class Rendering:
             missing=_missing(connection, rendered, provider),
             refused=refused,
             uses=uses or {},
+            wanting=wanting,
+            living=living,
+            retry_after=min((again for _, again in found if again is not None), default=None),
         )
 
     async def _present(self, connection: MilvusConnection, world: World) -> SecretFound | None:
@@ -112,11 +130,15 @@ class Rendering:
             case SecretFailed(detail):
                 raise Blocked(Reason.RENDER_FAILED, f"Secret {name} cannot be read: {detail}", retry_after=2)
 
-    def _remembered(self, present: SecretFound | None) -> dict[str, state.LabelMemory]:
+    def _remembered(self, present: SecretFound | None, secret_name: str) -> dict[str, state.LabelMemory]:
         try:
             memory = state.load(present.data.get(state.KEY) if present else None)
         except state.UnreadableState as error:
-            raise Blocked(Reason.RENDER_FAILED, f"{error}; delete that key of the Secret to start anew") from None
+            raise Blocked(
+                Reason.RENDER_FAILED,
+                f"{error}; restore it, or delete that key of Secret {secret_name} to start anew: labels whose "
+                "credential is gone are then lost",
+            ) from None
         for entry in memory.values():
             self._scrubber.learn(*(v for v in (entry.proven, entry.candidate) if v))
         return memory
@@ -128,27 +150,29 @@ class Rendering:
         memory: state.Memory,
         connection: MilvusConnection,
         world: World,
-    ) -> Source:
+    ) -> tuple[Source, float | None]:
+        """And the seconds until it may be readable, if it is not and no event will tell."""
         owner = owner_of(credential)
         try:
             value = await read_key(credential, world, self._scrubber)
-        except Blocked:
-            return Source(label=label, owner=owner)
-        before = memory.get(label)
+        except Blocked as blocked:
+            return Source(label=label, owner=owner), blocked.retry_after
         if not credential.spec.probe.enabled:
-            proven_at = before.proven_at if before and before.proven == value else None
-            return Source(label=label, owner=owner, value=value, proven_at=proven_at)
+            return Source(label=label, owner=owner, value=value), None
+        before = memory.get(label)
         answer = await self._verdict(credential, value, connection, before)
         if answer is None:
-            return Source(label=label, owner=owner, value=value if before and before.value == value else None)
+            return Source(label=label, owner=owner, value=value if before and before.value == value else None), None
         verdict, at = answer
-        return Source(
+        source = Source(
             label=label,
             owner=owner,
             value=value,
             proven_at=at if verdict is Verdict.ACCEPTED else None,
+            proven_url=provider_url(connection) or None,
             refused=verdict is Verdict.REJECTED,
         )
+        return source, None
 
     async def _verdict(
         self,
@@ -156,10 +180,10 @@ class Rendering:
         value: str,
         connection: MilvusConnection,
         before: state.LabelMemory | None,
-    ) -> tuple[Verdict, str] | None:
+    ) -> tuple[Verdict, str | None] | None:
         url = provider_url(connection)
-        if not self._probes.knows(credential.key, value, url) and before is not None and before.proven == value:
-            return Verdict.ACCEPTED, before.proven_at or ""
+        if not self._probes.knows(credential.key, value, url) and is_proof(before, value, url):
+            return Verdict.ACCEPTED, before.proven_at if before else None
         interval = credential.spec.probe.interval_seconds
         answer = await self._probes.ask(credential.key, value, url, interval=interval, wake=(connection.key,))
         return (answer.result.verdict, timestamp(answer.at)) if answer else None
@@ -175,13 +199,24 @@ class Rendering:
         orphans = {label: entry.owner for label, entry in memory.items() if label not in living}
         if not orphans:
             return {}
-        declared = {label: world.used_by(_credential_key(owner)) for label, owner in orphans.items()}
-        counted = await self._usage.count(connection, world)
-        if counted is None:
-            return None
-        default = default_label(connection, orphans.items())
-        unnamed = {default: counted.get(BY_DEFAULT, 0)} if default is not None else {}
-        return {label: max(declared[label], counted.get(label, 0) + unnamed.get(label, 0)) for label in orphans}
+        look = await self._usage.look(connection, world)
+        uses = _uses_of(orphans, look, connection, world)
+        if look is not None and look.remembered and uses is not None and not all(uses.values()):
+            uses = _uses_of(orphans, await self._usage.look(connection, world, now=True), connection, world)
+        return uses
+
+    async def _refuse_to_lose_labels(self, connection: MilvusConnection, world: World, memory: state.Memory) -> None:
+        """Delivery was File until now, and Environment has no labels."""
+        look = await self._usage.look(connection, world, now=True)
+        uses = _uses_of({label: entry.owner for label, entry in memory.items()}, look, connection, world, named=True)
+        used = sorted(label for label in memory if uses is None or uses[label])
+        if used:
+            raise Blocked(
+                Reason.LABELS_IN_USE,
+                f"spec.embedding.delivery: collections name {', '.join(used[:8])}, or may; Environment has no labels: "
+                "set delivery back to File",
+                retry_after=LABELS_AGAIN_SECONDS,
+            )
 
     async def _write(
         self, connection: MilvusConnection, world: World, present: SecretFound | None, composed: "_Composed"
@@ -211,6 +246,28 @@ class Rendering:
 def provider_url(connection: MilvusConnection) -> str:
     """The endpoint that keys of this connection are used at; "" is DashScope's default."""
     return (connection.spec.embedding.dashscope.url if connection.spec.embedding else None) or ""
+
+
+def is_proof(entry: state.LabelMemory | None, value: str, url: str) -> bool:
+    """Whether the rendered Secret remembers that this value has embedded at this endpoint."""
+    return entry is not None and entry.proven == value and (entry.proven_url or "") == url
+
+
+def _uses_of(
+    orphans: Mapping[str, str], look: Look | None, connection: MilvusConnection, world: World, *, named: bool = False
+) -> dict[str, int] | None:
+    """orphans: label -> owner. By the specs that name a label or by what Milvus has, whichever is more.
+
+    named: functions that name no label do not count for the default one.
+    """
+    if look is None:
+        return None
+    default = None if named else default_label(connection, orphans.items())
+    unnamed = {default: look.count(BY_DEFAULT)}
+    return {
+        label: max(world.used_by(_credential_key(owner)), look.count(label) + unnamed.get(label, 0))
+        for label, owner in orphans.items()
+    }
 
 
 def _released(connection: MilvusConnection) -> tuple[str, ...]:
@@ -279,6 +336,15 @@ def _missing(connection: MilvusConnection, rendered: Rendered, provider: documen
     if not is_environment(connection):
         return rendered.missing
     return tuple(label for label in rendered.missing if label == provider.default_label)
+
+
+def _refuse_long_name(connection: MilvusConnection) -> None:
+    if len(connection.name) > LONGEST_NAME:
+        raise Blocked(
+            Reason.INVALID_SPEC,
+            f"metadata.name has {len(connection.name)} characters, and with spec.embedding {LONGEST_NAME} at most are "
+            "possible, as the rendered Secret bears it as a label; use a shorter name",
+        )
 
 
 def _refuse_foreign(secret: SecretFound, connection: MilvusConnection) -> None:

@@ -2,8 +2,10 @@
 a credential may go. Whatever cannot be seen counts as in use.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
@@ -11,34 +13,56 @@ from milvus_embedding.clients.milvus.port import Milvus, MilvusError
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.gateway import Gateway
+from milvus_embedding.domain.labels import fold
 from milvus_embedding.domain.schema import FunctionKind
 
 LOOK_STANDS_SECONDS = 15.0
+LOOK_STANDS_TIMES = 10.0
+"""A look stands ten times as long as it took: a Milvus full of collections is not looked through all the time."""
+AT_ONCE = 4
 BY_DEFAULT = ""
 """Stands for whatever label is the provider's default: functions that name none use that."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`counts`: folded label -> number of collections whose functions name it (BY_DEFAULT: name none).
+
+    remembered: it is not of now.
+    """
+
+    counts: Mapping[str, int]
+    remembered: bool
+
+    def count(self, label: str) -> int:
+        """In whatever spelling the collections name it: to Milvus they are one."""
+        return self.counts.get(fold(label), 0)
+
+
 class LabelUsage:
-    """Remembers a look for 15 s, so that a burst of changes costs one."""
+    """Remembers a look for 15 s at least, so that a burst of changes costs one. What is remembered may keep a label
+    but not drop it.
+    """
 
     def __init__(self, gateway: Gateway, *, clock: Callable[[], float]) -> None:
         self._gateway = gateway
         self._clock = clock
         self._looks: dict[Key, tuple[float, Mapping[str, int]]] = {}
 
-    async def count(self, connection: MilvusConnection, world: World) -> Mapping[str, int] | None:
-        """Label -> number of collections whose functions name it (BY_DEFAULT: name none); None if any part of Milvus
-        could not be seen.
-        """
-        before = self._looks.get(connection.key)
-        if before is not None and self._clock() - before[0] < LOOK_STANDS_SECONDS:
-            return before[1]
+    async def look(self, connection: MilvusConnection, world: World, *, now: bool = False) -> Look | None:
+        """None if any part of Milvus could not be seen. now: nothing remembered will do."""
+        stands = self._looks.get(connection.key)
+        if stands is not None and self._clock() < stands[0] and not now:
+            return Look(stands[1], remembered=True)
+        began = self._clock()
         try:
             counted = await look(await self._gateway.client(connection, world))
         except (MilvusError, Blocked):
             return None
-        self._looks[connection.key] = (self._clock(), counted)
-        return counted
+        ended = self._clock()
+        until = ended + max(LOOK_STANDS_SECONDS, LOOK_STANDS_TIMES * (ended - began))
+        self._looks[connection.key] = (until, counted)
+        return Look(counted, remembered=False)
 
     def forget(self, connection: Key) -> None:
         self._looks.pop(connection, None)
@@ -48,10 +72,18 @@ async def look(milvus: Milvus) -> Mapping[str, int]:
     """Raises MilvusError if anything cannot be read, also a collection that vanishes meanwhile (look again)."""
     counted: Counter[str] = Counter()
     for database in await milvus.list_databases():
-        for name in await milvus.list_collections(database):
-            described = await milvus.describe(database, name)
-            if described is None:
-                raise MilvusError(f"collection {name} of database {database} went away while its labels were looked up")
-            functions = (f for f in described.schema.functions if f.kind is FunctionKind.TEXT_EMBEDDING)
-            counted.update({f.params.get("credential") or BY_DEFAULT for f in functions})
+        names = await milvus.list_collections(database)
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            for labels in await asyncio.gather(*(_labels(milvus, database, name) for name in some)):
+                counted.update(labels)
     return counted
+
+
+async def _labels(milvus: Milvus, database: str, name: str) -> set[str]:
+    described = await milvus.describe(database, name)
+    if described is None:
+        raise MilvusError(f"collection {name} of database {database} went away while its labels were looked up")
+    # Of kinds that this version does not know some may use a key too.
+    users = (f for f in described.schema.functions if f.kind is FunctionKind.TEXT_EMBEDDING or "credential" in f.params)
+    return {fold(f.params.get("credential") or BY_DEFAULT) for f in users}

@@ -14,13 +14,14 @@ from milvus_embedding.domain.rendering.state import LabelMemory, Memory
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A credential that holds `label`. `value` None: it cannot be had now. `proven_at`: when the value last embedded
-    (RFC 3339), None if nobody knows. `refused`: the provider answered 401.
+    (RFC 3339), None if nobody knows; `proven_url`: at which endpoint. `refused`: the provider answered 401.
     """
 
     label: str
     owner: str
     value: str | None = dataclasses.field(default=None, repr=False)
     proven_at: str | None = None
+    proven_url: str | None = None
     refused: bool = False
 
 
@@ -64,7 +65,13 @@ def _remember(before: LabelMemory | None, source: Source, now: str) -> LabelMemo
         return _without_refused(entry, source)
     since = entry.since if entry else now
     if source.proven_at is not None:
-        return LabelMemory(owner=source.owner, since=since, proven=source.value, proven_at=source.proven_at)
+        return LabelMemory(
+            owner=source.owner,
+            since=since,
+            proven=source.value,
+            proven_at=source.proven_at,
+            proven_url=source.proven_url,
+        )
     if entry is None:
         return LabelMemory(owner=source.owner, since=since, candidate=source.value)
     candidate = None if source.value == entry.proven else source.value

@@ -8,7 +8,10 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
+
+from milvus_embedding.domain.labels import PATTERN
 
 KEY: Final = "state.json"
 _VERSION: Final = 1
@@ -16,12 +19,15 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelMemory:
-    """Times are RFC 3339 text. `proven_at` is the time of the last probe that the proven value passed."""
+    """Times are RFC 3339 text. `proven_at` is the time of the last probe that the proven value passed, `proven_url` the
+    endpoint that it passed it at, None for the provider's default one.
+    """
 
     owner: str
     since: str
     proven: str | None = dataclasses.field(default=None, repr=False)
     proven_at: str | None = None
+    proven_url: str | None = None
     candidate: str | None = dataclasses.field(default=None, repr=False)
 
     @property
@@ -46,18 +52,31 @@ def load(text: bytes | None) -> dict[str, LabelMemory]:
         version = document["version"]
         if type(version) is int and version != _VERSION:
             raise UnreadableState(f"{KEY} has version {version}; this operator knows {_VERSION}")
-        return {label: _entry(entry) for label, entry in document["labels"].items()}
+        return {_label(label): _entry(entry) for label, entry in document["labels"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, UnreadableState):
             raise
         raise UnreadableState(f"{KEY} cannot be read ({type(error).__name__})") from None
 
 
+def _label(text: str) -> str:
+    if not PATTERN.fullmatch(text):
+        raise ValueError("not a label")
+    return text
+
+
 def _entry(entry: Mapping[str, object]) -> LabelMemory:
     texts = {name: value for name, value in entry.items() if isinstance(value, str)}
     if len(texts) != len(entry):
         raise TypeError("not text")
-    return LabelMemory(**texts)
+    memory = LabelMemory(**texts)
+    namespace, _, name = memory.owner.partition("/")
+    if not namespace or not name:
+        raise ValueError("not namespace/name")
+    for moment in (memory.since, memory.proven_at or memory.since):
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError("a time without a zone")
+    return memory
 
 
 def dump(memory: Memory) -> bytes:
