@@ -22,6 +22,8 @@ _QUIET: Final = {
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "httpx": logging.WARNING,
+    # Says once more, and less clearly, what we say of a missing kubeconfig.
+    "kubernetes": logging.ERROR,
     "pymilvus": logging.CRITICAL,
 }
 
