@@ -10,7 +10,8 @@ from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.port import ProbeResult, Verdict
 from milvus_embedding.controllers.base import Outcome, SecretFound, World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.rendering import is_proof, provider_url
+from milvus_embedding.controllers.connection.composition import provider_url
+from milvus_embedding.controllers.connection.rendering import is_proof
 from milvus_embedding.controllers.eligibility import (
     candidates,
     connection_of,

@@ -10,7 +10,8 @@ from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, NATIVE_ENDP
 from milvus_embedding.clients.milvus.port import AuthenticationFailed, MilvusError, PermissionDenied
 from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.rendering import Delivery, Rendering, provider_url
+from milvus_embedding.controllers.connection.composition import provider_url
+from milvus_embedding.controllers.connection.rendering import Delivery, Rendering
 from milvus_embedding.controllers.connection.usage import LabelUsage
 from milvus_embedding.controllers.eligibility import LABELS_SHOWN, owner_of
 from milvus_embedding.controllers.gateway import Gateway

@@ -6,7 +6,7 @@ last good value and is told on its own object; what is wrong with the whole is t
 
 import asyncio
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from milvus_embedding.api.annotations import CONNECTION_LABEL
@@ -24,6 +24,13 @@ from milvus_embedding.controllers.base import (
     WriteRefused,
 )
 from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.connection.composition import (
+    Composed,
+    compose,
+    missing_labels,
+    provider_url,
+    without_room,
+)
 from milvus_embedding.controllers.connection.usage import BY_DEFAULT, LabelUsage, Look
 from milvus_embedding.controllers.eligibility import candidates, default_label, is_environment, owner_of, winners
 from milvus_embedding.controllers.keys import read_key
@@ -31,13 +38,14 @@ from milvus_embedding.controllers.probes import KeyProbes
 from milvus_embedding.domain.conditions import timestamp
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.rendering import document, state
-from milvus_embedding.domain.rendering.render import Rendered, Source, render
+from milvus_embedding.domain.rendering.render import Source, render
 from milvus_embedding.domain.scrub import Scrubber
 
-SIZE_LIMIT = 900 * 1024
 LABELS_AGAIN_SECONDS = 60.0
 LONGEST_NAME = 63
 """Of a connection that delivers: its Secret bears the name as the value of a label."""
+
+SIZE_LIMIT = 900 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +95,15 @@ class Rendering:
         uses = await self._uses(connection, world, memory, delivered)
         owners = [(label, owner_of(credential)) for label, credential in living.items()]
 
-        def compose(refused: Collection[str]) -> _Composed:
+        def admitting(refused: Collection[str]) -> Composed:
             admitted = [source for source in sources if source.label not in refused]
             rendered = render(memory, admitted, uses=uses, released=_released(connection), now=timestamp(world.now))
-            return _composed(connection, rendered, owners)
+            return compose(connection, rendered, owners)
 
-        composed, refused = compose(()), tuple[str, ...]()
+        composed, refused = admitting(()), tuple[str, ...]()
         if composed.size > SIZE_LIMIT:
-            refused = _without_room(composed, delivered, memory)
-            composed = compose(refused)
+            refused = without_room(composed, delivered, memory, limit=SIZE_LIMIT)
+            composed = admitting(refused)
         rendered, provider = composed.rendered, composed.provider
         await self._write(connection, world, present, composed)
         return Delivery(
@@ -105,7 +113,7 @@ class Rendering:
             ),
             memory=rendered.memory,
             retained=rendered.retained,
-            missing=_missing(connection, rendered, provider),
+            missing=missing_labels(connection, rendered, provider),
             refused=refused,
             uses=uses or {},
             wanting=wanting,
@@ -219,7 +227,7 @@ class Rendering:
             )
 
     async def _write(
-        self, connection: MilvusConnection, world: World, present: SecretFound | None, composed: "_Composed"
+        self, connection: MilvusConnection, world: World, present: SecretFound | None, composed: Composed
     ) -> None:
         if present is not None and dict(present.data) == dict(composed.data):
             return
@@ -241,11 +249,6 @@ class Rendering:
             raise Blocked(
                 Reason.RENDER_FAILED, f"Secret {write.name} cannot be written: {error}", retry_after=10
             ) from None
-
-
-def provider_url(connection: MilvusConnection) -> str:
-    """The endpoint that keys of this connection are used at; "" is DashScope's default."""
-    return (connection.spec.embedding.dashscope.url if connection.spec.embedding else None) or ""
 
 
 def is_proof(entry: state.LabelMemory | None, value: str, url: str) -> bool:
@@ -272,70 +275,6 @@ def _uses_of(
 
 def _released(connection: MilvusConnection) -> tuple[str, ...]:
     return tuple(connection.spec.embedding.release_labels) if connection.spec.embedding else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Composed:
-    """The Secret's data, and the keys that Milvus gets by it."""
-
-    rendered: Rendered
-    provider: document.Provider
-    data: Mapping[str, bytes] = dataclasses.field(repr=False)
-    keys: Mapping[str, str] = dataclasses.field(repr=False)
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.data.values()))
-
-
-def _composed(connection: MilvusConnection, rendered: Rendered, owners: Iterable[tuple[str, str]]) -> _Composed:
-    """owners: (label, owner) of the living credentials."""
-    # What lives comes before what is remembered: a credential created anew may have another label.
-    remembered = ((label, entry.owner) for label, entry in rendered.memory.items())
-    provider = document.Provider(
-        default_label=default_label(connection, [*owners, *remembered]), url=provider_url(connection) or None
-    )
-    keys = rendered.keys
-    if is_environment(connection):
-        default = keys.get(provider.default_label or "")
-        keys = dict.fromkeys(document.VARIABLES, default) if default else {}
-        data = {name: value.encode() for name, value in keys.items()}
-    else:
-        data = {document.FILE_KEY: document.to_yaml(document.sections(keys, provider)).encode()}
-    return _Composed(rendered, provider, data | {state.KEY: state.dump(rendered.memory)}, keys)
-
-
-def _without_room(
-    composed: _Composed, delivered: Mapping[str, EmbeddingCredential], memory: state.Memory
-) -> tuple[str, ...]:
-    """The newest of the labels that were not there before, as many as are too many; what is rendered stays."""
-    over = composed.size - SIZE_LIMIT
-    sizes = {label: _size(label, entry) for label, entry in composed.rendered.memory.items() if label not in memory}
-    newcomers = [label for label in sizes if label in delivered]
-    refused: list[str] = []
-    for label in sorted(newcomers, key=lambda label: _age(delivered[label]), reverse=True):
-        if over <= 0:
-            break
-        refused.append(label)
-        over -= sizes[label]
-    return tuple(sorted(refused))
-
-
-def _size(label: str, entry: state.LabelMemory) -> int:
-    """Bytes in the document and in the memory beside it."""
-    text = document.to_yaml(document.sections({label: entry.value or ""}, document.Provider()))
-    return len(text) + len(state.dump({label: entry}))
-
-
-def _age(credential: EmbeddingCredential) -> tuple[bool, str, str]:
-    created = credential.metadata.creation_timestamp
-    return (created is None, created.isoformat() if created else "", owner_of(credential))
-
-
-def _missing(connection: MilvusConnection, rendered: Rendered, provider: document.Provider) -> tuple[str, ...]:
-    if not is_environment(connection):
-        return rendered.missing
-    return tuple(label for label in rendered.missing if label == provider.default_label)
 
 
 def _refuse_long_name(connection: MilvusConnection) -> None:
