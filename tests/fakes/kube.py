@@ -1,17 +1,26 @@
 """An API server in memory, as far as the `Kube` port shows it: versions, conflicts, statuses, leases, permissions.
 
+Deployments, pods and Milvus resources are put like our own kinds; nothing acts on them.
+
 Failures are injected by setting `fail`: it is called before every request and may raise.
 """
 
 import copy
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+from milvus_embedding.api.annotations import CONFIG_HASH
 from milvus_embedding.api.metadata import API_VERSION
-from milvus_embedding.api.references import Key
+from milvus_embedding.api.references import METADATA_NAME, Key
+from milvus_embedding.clients.kube import workloads
+from milvus_embedding.clients.kube.bodies import mapping
 from milvus_embedding.clients.kube.port import (
+    DEPLOYMENTS,
+    MILVUSES,
+    NAMESPACES,
     OUR_TYPES,
+    PODS,
     SECRETS,
     Access,
     Body,
@@ -19,16 +28,21 @@ from milvus_embedding.clients.kube.port import (
     LeaseRecord,
     NotFound,
     Page,
+    Refused,
     ResourceType,
 )
 from milvus_embedding.clients.kube.secrets import Conflict, SecretFound, SecretMissing, SecretRead, SecretWrite
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
+from tests.fakes.selectors import matches
 
 Object = dict[str, Any]
 Request = tuple[str, str]
 
 
 class FakeKube:
-    """Satisfies `ApiServer`. `requests` holds (verb, key or name) of everything asked."""
+    """Satisfies `ApiServer`. `requests` holds (verb, key or name) of everything asked. `owned_by_others`: components of
+    Milvus resources whose annotation is another field manager's.
+    """
 
     def __init__(self) -> None:
         self.version = 100
@@ -42,6 +56,7 @@ class FakeKube:
         self.fail: Callable[[str, str], None] = lambda verb, what: None
         self.before_status: Callable[[Key], None] = lambda key: None
         self.page_size = 2
+        self.owned_by_others: set[Component] = set()
 
     def put(
         self,
@@ -59,7 +74,13 @@ class FakeKube:
         uid = f"uid-{self._next()}" if before is None else before["metadata"]["uid"]
         status = {} if before is None else before.get("status", {})
         meta = {"name": name, "namespace": namespace, "uid": uid, "generation": generation, **(metadata or {})}
-        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": dict(spec), "status": status}
+        body = {
+            "apiVersion": API_VERSION if kind in OUR_TYPES else "v1",
+            "kind": kind,
+            "metadata": meta,
+            "spec": dict(spec),
+            "status": status,
+        }
         return self._store(key, body)
 
     def delete(self, kind: str, name: str, *, namespace: str = "ns") -> Object:
@@ -70,6 +91,11 @@ class FakeKube:
 
     def put_secret(self, name: str, data: Mapping[str, bytes], *, namespace: str = "ns") -> None:
         self.secrets[namespace, name] = SecretFound(data=data, labels={}, resource_version=self._next())
+
+    def put_namespace(self, name: str, **labels: str) -> Object:
+        """Creates a Namespace or gives it other labels."""
+        metadata = {"name": name, "uid": f"uid-of-{name}", "labels": {METADATA_NAME: name, **labels}}
+        return self._store(Key(NAMESPACES.kind, "", name), {"kind": NAMESPACES.kind, "metadata": metadata})
 
     def status_writes(self) -> list[str]:
         """What statuses were written, in order."""
@@ -124,6 +150,30 @@ class FakeKube:
         version = self._next()
         self.secrets[secret.namespace, secret.name] = SecretFound(secret.data, labels, version)
         return version
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        return sorted(map(workloads.workload, self._selected(DEPLOYMENTS, namespace, selector)), key=lambda w: w.name)
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        return sorted(map(workloads.pod, self._selected(PODS, namespace, selector)), key=lambda pod: pod.name)
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        key = Key(DEPLOYMENTS.kind, workload.namespace, workload.name)
+        self._ask("annotate_workload", str(key))
+        self._change(key, workloads.annotation_patch(workload, config_hash))
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        return workloads.milvus(await self.get(MILVUSES, namespace, name))
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        key = Key(MILVUSES.kind, milvus.namespace, milvus.name)
+        self._ask("apply_milvus", str(key))
+        if self.owned_by_others & set(config_hashes):
+            raise Refused(f"{key}: an annotation is owned by another field manager", 409)
+        applied = workloads.milvus_configuration(milvus, config_hashes)
+        hashes = {component: config_hashes.get(component) for component in milvus.components}
+        parts = {c.in_milvus_resource: {"podAnnotations": {CONFIG_HASH: hash_}} for c, hash_ in hashes.items()}
+        self._change(key, {**applied, "spec": {"components": parts}})
 
     async def read_lease(self, namespace: str, name: str) -> LeaseRecord:
         self._ask("read_lease", name)
@@ -187,6 +237,20 @@ class FakeKube:
                 if namespace in (None, ns)
             ]
         return [b for k, b in self.objects.items() if k.kind == type_.kind and namespace in (None, k.namespace)]
+
+    def _selected(self, type_: ResourceType, namespace: str, selector: str) -> list[Object]:
+        self._ask("list", type_.kind)
+        return [b for b in self._matching(type_, namespace) if matches(selector, b["metadata"].get("labels", {}))]
+
+    def _change(self, key: Key, patch: Body) -> None:
+        """A patch of a spec; what it says of the metadata has to be so."""
+        body = copy.deepcopy(self._existing(key))
+        if any(body["metadata"].get(name) != told for name, told in mapping(patch["metadata"]).items()):
+            raise Conflict(f"{key} was changed")
+        before = copy.deepcopy(body["spec"])
+        _merge(body["spec"], patch.get("spec", {}))
+        body["metadata"]["generation"] += before != body["spec"]
+        self._store(key, body)
 
     def _ask(self, verb: str, what: str) -> None:
         self.requests.append((verb, what))

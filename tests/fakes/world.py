@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from milvus_embedding.api.kinds import KINDS
-from milvus_embedding.api.references import Key
+from milvus_embedding.api.metadata import Metadata
+from milvus_embedding.api.references import METADATA_NAME, Key
 from milvus_embedding.controllers.base import (
     Conflict,
     Resource,
@@ -15,10 +16,14 @@ from milvus_embedding.controllers.base import (
     SecretMissing,
     SecretRead,
     SecretWrite,
+    Stale,
     T,
     World,
     WriteRefused,
 )
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
+from tests.fakes.outside import Outside
+from tests.fakes.workloads import Fleet
 
 Body = dict[str, object]
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +55,12 @@ class StoredSecret:
 
 
 class FakeWorld(World):
-    """`unreadable` answers for a Secret instead of what is there; `refusal` is raised by the next write."""
+    """`unreadable` answers for a Secret instead of what is there; `refusal` is raised by the next write.
+
+    `namespaces`: the labels of those that the operator sees. `hidden`: objects that exist, and that no list showed.
+    `fleet`: the workloads. `outside`: every call that leaves the process, and how to end it at one of them. With
+    `lease_lasts` False, nothing is confirmed.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -59,9 +69,14 @@ class FakeWorld(World):
         self.config_maps: dict[tuple[str, str], StoredSecret] = {}
         self.unreadable: dict[tuple[str, str], SecretRead] = {}
         self.refusal: WriteRefused | Conflict | None = None
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.hidden: set[Key] = set()
         self.uses: Counter[Key] = Counter()
         self.reads: list[tuple[str, str]] = []
         self.writes: list[SecretWrite] = []
+        self.outside = Outside()
+        self.fleet = Fleet(clock.today, self.outside)
+        self.lease_lasts = True
         self._parsed: dict[Key, Resource] = {}
         self._version = 0
 
@@ -103,26 +118,63 @@ class FakeWorld(World):
         return self._clock.today()
 
     def get(self, kind: type[T], namespace: str, name: str) -> T | None:
-        found = self._parsed.get(Key(kind.KIND, namespace, name))
+        key = Key(kind.KIND, namespace, name)
+        found = self._parsed.get(key) if key not in self.hidden else None
         return found if isinstance(found, kind) else None
 
     def list(self, kind: type[T]) -> Sequence[T]:
-        return [found for _, found in sorted(self._parsed.items()) if isinstance(found, kind)]
+        shown = sorted(key for key in self._parsed if key not in self.hidden)
+        return [found for key in shown if isinstance(found := self._parsed[key], kind)]
 
     def used_by(self, key: Key) -> int:
         return self.uses[key]
 
     async def read_secret(self, namespace: str, name: str) -> SecretRead:
         self.reads.append((namespace, name))
-        if answer := self.unreadable.get((namespace, name)):
-            return answer
-        return _found(self.secrets.get((namespace, name)))
+        with self.outside.call("read_secret", f"{namespace}/{name}"):
+            if answer := self.unreadable.get((namespace, name)):
+                return answer
+            return _found(self.secrets.get((namespace, name)))
 
     async def read_config_map(self, namespace: str, name: str) -> SecretRead:
         self.reads.append((namespace, name))
-        return _found(self.config_maps.get((namespace, name)))
+        with self.outside.call("read_config_map", f"{namespace}/{name}"):
+            return _found(self.config_maps.get((namespace, name)))
 
     async def write_secret(self, secret: SecretWrite) -> str:
+        with self.outside.call("write_secret", f"{secret.namespace}/{secret.name}"):
+            return self._write_secret(secret)
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        labels = self.namespaces.get(namespace)
+        return {METADATA_NAME: namespace, **labels} if labels is not None else {}
+
+    async def exists(self, key: Key) -> bool:
+        with self.outside.call("exists", str(key)):
+            return key in self.bodies
+
+    async def confirm(self, resource: Resource) -> None:
+        with self.outside.call("confirm", str(resource.key)):
+            present = self._parsed.get(resource.key)
+            if present is None or _identity(present.metadata) != _identity(resource.metadata) or not self.lease_lasts:
+                raise Stale(f"{resource.key} is not as it was decided on")
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        return await self.fleet.list_workloads(namespace, selector)
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        return await self.fleet.list_pods(namespace, selector)
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        return await self.fleet.read_milvus(namespace, name)
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        await self.fleet.annotate_workload(workload, config_hash)
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        await self.fleet.apply_milvus(milvus, config_hashes)
+
+    def _write_secret(self, secret: SecretWrite) -> str:
         if refusal := self.refusal:
             self.refusal = None
             raise refusal
@@ -139,6 +191,10 @@ class FakeWorld(World):
     def _store(self, key: Key, body: Body) -> None:
         self.bodies[key] = body
         self._parsed[key] = cast("Resource", KINDS[key.kind].parse(body))
+
+
+def _identity(metadata: Metadata) -> tuple[object, ...]:
+    return metadata.uid, metadata.generation, metadata.deletion_timestamp, dict(metadata.annotations)
 
 
 def _generation(before: Body | None, body: Mapping[str, object]) -> int:

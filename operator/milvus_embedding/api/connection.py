@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from milvus_embedding.api.conditions import CommonStatus
+from milvus_embedding.api.credential import RotationStatus
 from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.model import Model, StatusModel
 from milvus_embedding.api.references import Grant, LabelSelector, LocalRef, ObjectRef
@@ -110,7 +111,12 @@ class ConnectionSpec(Model):
 
 
 class ConfigStatus(StatusModel):
+    """hash is what a roll would put on the pods. rendered_hash is that of the Secret's content where it differs: labels
+    were removed since, and that alone rolls nothing.
+    """
+
     hash: str | None = None
+    rendered_hash: str | None = None
     delivered_hash: str | None = None
     delivered_time: datetime | None = None
 
@@ -124,9 +130,13 @@ class RolloutPhase(StrEnum):
 
 
 class RolloutStatus(StatusModel):
+    """start_time is when the phase began, failed_hash what timed out, recent when the rolls of the last hour began."""
+
     phase: RolloutPhase | None = None
     hash: str | None = None
     start_time: datetime | None = None
+    failed_hash: str | None = None
+    recent: tuple[datetime, ...] = ()
 
 
 class LabelState(StrEnum):
@@ -136,13 +146,16 @@ class LabelState(StrEnum):
 
 
 class LabelStatus(StatusModel):
-    """One label of the rendered Secret; collections is the number of collections that name it."""
+    """One label of the rendered Secret; collections is the number of collections that name it. rotation is what its
+    credential copies.
+    """
 
     label: str = ""
     credential: ObjectRef | None = None
     state: LabelState | None = None
     collections: int | None = None
     since: datetime | None = None
+    rotation: RotationStatus = RotationStatus()
 
 
 class ConnectionStatus(CommonStatus):

@@ -52,9 +52,13 @@ class CredentialSpec(Model):
 
 
 class RotationStatus(StatusModel):
-    """generation counts the values of the key; safe_to_revoke_before is when the last user of older ones was gone."""
+    """generation counts the values of the key. delivered_generation is the one that all pods of Milvus have, where that
+    can be seen; effective_generation the one that is known to embed there. Keys that the Secret held before
+    safe_to_revoke_before are in no pod any more.
+    """
 
     generation: int | None = None
+    delivered_generation: int | None = None
     effective_generation: int | None = None
     effective_time: datetime | None = None
     safe_to_revoke_before: datetime | None = None

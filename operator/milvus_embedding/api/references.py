@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from milvus_embedding.api.model import EMPTY_MAP, FrozenMap, Model
 
+METADATA_NAME = "kubernetes.io/metadata.name"
+"""The label that every namespace has: its name."""
+
 
 class Key(NamedTuple):
     """Identifies one object of the cluster (or of the manifests)."""
@@ -50,6 +53,18 @@ class SelectorRequirement(Model):
     operator: SelectorOperator
     values: tuple[str, ...] = ()
 
+    @property
+    def as_query(self) -> str:
+        match self.operator:
+            case SelectorOperator.EXISTS:
+                return self.key
+            case SelectorOperator.DOES_NOT_EXIST:
+                return f"!{self.key}"
+            case SelectorOperator.IN:
+                return f"{self.key} in ({','.join(self.values)})"
+            case SelectorOperator.NOT_IN:
+                return f"{self.key} notin ({','.join(self.values)})"
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         match self.operator:
             case SelectorOperator.EXISTS:
@@ -67,6 +82,12 @@ class LabelSelector(Model):
 
     match_labels: FrozenMap[str] = EMPTY_MAP
     match_expressions: tuple[SelectorRequirement, ...] = ()
+
+    @property
+    def as_query(self) -> str:
+        """As the API server takes it in a list request."""
+        equal = [f"{key}={value}" for key, value in sorted(self.match_labels.items())]
+        return ",".join([*equal, *(requirement.as_query for requirement in self.match_expressions)])
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(labels.get(k) == v for k, v in self.match_labels.items()) and all(
@@ -91,7 +112,8 @@ class Grant(Model):
     def allows(self, namespace: str, *, own_namespace: str, namespace_labels: Mapping[str, str] = EMPTY_MAP) -> bool:
         """Tell whether objects of `namespace` may refer to the object in `own_namespace` that holds this grant.
 
-        namespace_labels: the labels of `namespace`; `kubernetes.io/metadata.name` is implied.
+        namespace_labels: the labels of `namespace`. Without `kubernetes.io/metadata.name` among them they are unknown
+        but for that one, and what is not seen grants nothing: neither that a label is absent nor that it differs holds.
         """
         if namespace == own_namespace:
             return True
@@ -103,5 +125,10 @@ class Grant(Model):
             case GrantFrom.NAMES:
                 return namespace in self.names
             case GrantFrom.SELECTOR:
-                labels = {"kubernetes.io/metadata.name": namespace} | dict(namespace_labels)
-                return self.selector is not None and self.selector.matches(labels)
+                return self.selector is not None and _selects(self.selector, namespace, namespace_labels)
+
+
+def _selects(selector: LabelSelector, namespace: str, known: Mapping[str, str]) -> bool:
+    labels = {METADATA_NAME: namespace, **known}
+    asked = (requirement.key for requirement in selector.match_expressions)
+    return selector.matches(labels) and (METADATA_NAME in known or all(key in labels for key in asked))

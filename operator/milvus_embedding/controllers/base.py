@@ -5,7 +5,7 @@ write its status, emit Events or schedule itself; it returns an Outcome, and the
 something differs. `World` remembers what was read through it, so that a change of it wakes the reader.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -26,6 +26,7 @@ from milvus_embedding.clients.kube.secrets import (
     WriteRefused,
 )
 from milvus_embedding.domain.conditions import Draft
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 
 __all__ = [
     "Conflict",
@@ -40,6 +41,7 @@ __all__ = [
     "SecretMissing",
     "SecretRead",
     "SecretWrite",
+    "Stale",
     "T",
     "World",
     "WriteRefused",
@@ -76,6 +78,36 @@ class World(Protocol):
 
     async def write_secret(self, secret: SecretWrite) -> str:
         """Returns the new resourceVersion. Raises Conflict or WriteRefused."""
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """The labels of a namespace, as far as the operator may see them; remembered like `get`."""
+
+    async def exists(self, key: Key) -> bool:
+        """Whether an object of one of our kinds is there, by GET: a cache proves no absence. Raises KubeError."""
+
+    async def confirm(self, resource: Resource) -> None:
+        """Directly before an act that cannot be taken back: the object is, by GET, still the one that was decided on
+        (uid, generation, annotations, not deleted), and the lease outlasts a call. Raises Stale or KubeError.
+        """
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        """Fresh. Raises KubeError."""
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        """Fresh. Raises KubeError."""
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        """Fresh. Raises KubeError (NotFound also if the cluster has no such kind)."""
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        """Rolls a Deployment. Raises KubeError or Conflict."""
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        """Sets all of our annotations on a Milvus resource. Raises KubeError or Conflict."""
+
+
+class Stale(Exception):
+    """What was decided on is not so any more, or the lease does not last. Not an error: look again at once."""
 
 
 @dataclass(frozen=True, slots=True)

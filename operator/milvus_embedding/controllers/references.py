@@ -9,7 +9,8 @@ from collections.abc import Callable
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.function import EmbeddingFunction
-from milvus_embedding.api.references import Grant, ObjectRef
+from milvus_embedding.api.model import EMPTY_MAP
+from milvus_embedding.api.references import Grant, GrantFrom, ObjectRef
 from milvus_embedding.controllers.base import T, World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.domain.reasons import Reason
@@ -39,11 +40,11 @@ def follow(
     namespace, name = ref.resolve(holder)
     asking = reader or holder
     found = world.get(kind, namespace, name)
-    if asking != namespace and not _granted(found, grant, asking):
+    if asking != namespace and not _granted(world, found, grant, asking):
         raise Blocked(
             Reason.NOT_ALLOWED,
             f"{path}: namespace {asking} may not use {kind.KIND} {namespace}/{name}, "
-            f"or there is none; its allowedNamespaces has to name {asking}",
+            f"or there is none; its allowedNamespaces has to admit {asking}",
         )
     if found is None:
         raise Blocked(
@@ -52,11 +53,20 @@ def follow(
     return found
 
 
-def _granted(found: T | None, grant: Callable[[T], Grant | None], asking: str) -> bool:
+def _granted(world: World, found: T | None, grant: Callable[[T], Grant | None], asking: str) -> bool:
     if found is None:
         return False
     given = grant(found)
-    return given is not None and given.allows(asking, own_namespace=found.namespace)
+    return given is not None and admits(world, given, asking, own_namespace=found.namespace)
+
+
+def admits(world: World, grant: Grant, namespace: str, *, own_namespace: str) -> bool:
+    """Whether the grant of an object in `own_namespace` admits another one. Who asked a selector is woken when the
+    labels of `namespace` change.
+    """
+    by_labels = grant.from_ is GrantFrom.SELECTOR and namespace != own_namespace
+    known = world.namespace_labels(namespace) if by_labels else EMPTY_MAP
+    return grant.allows(namespace, own_namespace=own_namespace, namespace_labels=known)
 
 
 def connection_for_collections(world: World, ref: ObjectRef, *, holder: str) -> MilvusConnection:

@@ -13,10 +13,9 @@ from milvus_embedding.api.collection import (
     MigrationSpec,
     MilvusCollection,
 )
-from milvus_embedding.api.connection import MilvusConnection, RolloutStrategy, Verify
+from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.function import EmbeddingFunction
-from milvus_embedding.api.references import Grant, GrantFrom
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.domain.reasons import Reason
 
@@ -32,37 +31,12 @@ def refuse_unsupported(resource: Resource) -> None:
 
 def _asks(resource: Resource) -> Iterator[str]:
     match resource:
-        case MilvusConnection():
-            yield from _connection(resource)
         case EmbeddingCredential():
-            yield from _grant("spec.allowedNamespaces", resource.spec.allowed_namespaces)
             quota = resource.spec.quota
             if quota.group or quota.requests_per_minute or quota.tokens_per_minute:
                 yield "spec.quota (leave it out)"
-        case EmbeddingFunction():
-            yield from _grant("spec.allowedNamespaces", resource.spec.allowed_namespaces)
         case MilvusCollection():
             yield from _collection(resource)
-
-
-def _connection(connection: MilvusConnection) -> Iterator[str]:
-    spec = connection.spec
-    if spec.milvus_ref is not None:
-        yield "spec.milvusRef (set spec.uri)"
-    yield from _grant("spec.allowedNamespaces", spec.allowed_namespaces)
-    yield from _grant("spec.allowedAdoption", spec.allowed_adoption)
-    if spec.embedding is None:
-        return
-    yield from _grant("spec.embedding.allowedNamespaces", spec.embedding.allowed_namespaces)
-    if spec.effective_strategy is not RolloutStrategy.NONE:
-        yield f"spec.embedding.rollout.strategy {spec.effective_strategy} (set strategy: None and leave workloads out)"
-    if spec.embedding.verify is not Verify.NONE:
-        yield f"spec.embedding.verify {spec.embedding.verify} (leave it out)"
-
-
-def _grant(path: str, grant: Grant) -> Iterator[str]:
-    if grant.from_ is GrantFrom.SELECTOR:
-        yield f"{path}.from Selector (use Same, All or Names)"
 
 
 def _collection(collection: MilvusCollection) -> Iterator[str]:

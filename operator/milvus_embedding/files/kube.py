@@ -5,7 +5,7 @@ derived from names: the same object has the same one in every run.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from milvus_embedding.api.annotations import CONNECTION_LABEL
@@ -30,6 +30,7 @@ from milvus_embedding.clients.kube.secrets import (
     SecretWrite,
     WriteRefused,
 )
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.manifests import Manifests, Place
 from milvus_embedding.validation.documents import SourcedDocument
@@ -114,6 +115,22 @@ class FileKube:
         self._secrets[place] = written
         self.on_secret(Key(SECRETS.kind, *place), int(written.resource_version))
         return written.resource_version
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        # Not an empty list: that would say that a cluster was looked at.
+        raise NotFound("there are no Deployments without a cluster", 404)
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        raise NotFound("there are no pods without a cluster", 404)
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        raise NotFound(f"there is no Deployment {workload.namespace}/{workload.name} without a cluster", 404)
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        raise NotFound(f"there is no Milvus {namespace}/{name} without a cluster", 404)
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        raise NotFound(f"there is no Milvus {milvus.namespace}/{milvus.name} without a cluster", 404)
 
     async def read_lease(self, namespace: str, name: str) -> LeaseRecord:
         _no_leases()

@@ -13,14 +13,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Expired, Kube, KubeError, NotFound, ResourceType
-from milvus_embedding.runtime.cache import key_of, version_of
+from milvus_embedding.clients.kube.port import (
+    NAMESPACES,
+    OUR_TYPES,
+    SECRETS,
+    Expired,
+    Kube,
+    KubeError,
+    NotFound,
+    ResourceType,
+)
+from milvus_embedding.runtime.cache import Body, key_of, version_of
 from milvus_embedding.runtime.metrics import Metrics
 from milvus_embedding.runtime.store import Store
 
 _log = logging.getLogger(__name__)
 
-AUDITED: Final[Mapping[str, ResourceType]] = {**OUR_TYPES, SECRETS.kind: SECRETS}
+AUDITED: Final[Mapping[str, ResourceType]] = {**OUR_TYPES, SECRETS.kind: SECRETS, NAMESPACES.kind: NAMESPACES}
 RELIST_DELAY: Final = 2.0
 PATIENCE: Final = 30.0
 _FIRST: Final = 5.0
@@ -33,8 +42,13 @@ class _Suspicion:
     since: float
 
 
+def audited(*, namespaces: bool) -> Sequence[str]:
+    """The kinds that are compared; Namespaces only where they are watched."""
+    return [kind for kind in AUDITED if namespaces or kind != NAMESPACES.kind]
+
+
 class Auditor:
-    """on_dead: called with one sentence when a watch is found dead."""
+    """on_dead: called with one sentence when a watch is found dead. namespaces: whether Namespaces are watched."""
 
     def __init__(
         self,
@@ -47,6 +61,7 @@ class Auditor:
         clock: Callable[[], float],
         metrics: Metrics,
         on_dead: Callable[[str], None],
+        namespaces: bool = False,
     ) -> None:
         self._kube = kube
         self._store = store
@@ -56,7 +71,7 @@ class Auditor:
         self._clock = clock
         self._metrics = metrics
         self._on_dead = on_dead
-        self._due = dict.fromkeys(AUDITED, clock() + _FIRST)
+        self._due = dict.fromkeys(audited(namespaces=namespaces), clock() + _FIRST)
         self._suspects: dict[Key, _Suspicion] = {}
         self._complained = False
 
@@ -119,29 +134,42 @@ class Auditor:
                 try:
                     async for page in self._kube.pages(type_, scope, metadata_only=True, selector=selector):
                         listed |= {key_of(kind, item): version_of(item) for item in page.items}
+                        self._read(type_, page.items)
                     break
                 except Expired:
                     if not again:
                         raise
         return listed
 
+    def _read(self, type_: ResourceType, items: Iterable[Body]) -> None:
+        """Of a Namespace the list shows all that is kept: nothing has to be fetched."""
+        if type_ is NAMESPACES:
+            for item in items:
+                self._store.namespace_seen(item, watched=False)
+
     def _known(self, kind: str) -> frozenset[Key]:
-        keys: Iterable[Key] = self._store.secrets() if kind == SECRETS.kind else self._store.cache.keys(kind)
-        return frozenset(keys)
+        return frozenset(self._store.known(kind))
 
     def _watched(self, key: Key) -> int:
+        if key.kind == NAMESPACES.kind:
+            return self._store.namespaces.watched(key.name)
         if key.kind == SECRETS.kind:
             return self._store.secrets().get(key, 0)
         entry = self._store.cache.get(key)
         return entry.watched if entry is not None else 0
 
     def _exists(self, key: Key) -> bool:
+        if key.kind == NAMESPACES.kind:
+            return key.name in self._store.namespaces
         return key.kind == SECRETS.kind or self._store.cache.get(key) is not None
 
     async def _missing(self, key: Key) -> None:
         """Absence is proven by GET, not by a list."""
         if key.kind == SECRETS.kind:
             self._store.secret_gone(key)  # wakes those who read it, and they read it by GET
+            return
+        if key.kind == NAMESPACES.kind:
+            self._store.namespace_gone(key)  # no label is no grant, and takes away nothing that runs
             return
         try:
             body = await self._kube.get(AUDITED[key.kind], key.namespace, key.name)
@@ -152,6 +180,8 @@ class Auditor:
 
     async def _behind(self, key: Key, version: int) -> None:
         self._suspects.setdefault(key, _Suspicion(version, self._clock()))
+        if key.kind == NAMESPACES.kind:
+            return
         if key.kind == SECRETS.kind:
             self._store.wake_known(self._store.references.readers(key))
             return

@@ -7,16 +7,13 @@ list of one. This only asks for audits: what differs, and what to do about it, i
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from milvus_embedding.clients.kube.port import SECRETS, ApiServer, KubeError
-from milvus_embedding.runtime.audit import AUDITED
+from milvus_embedding.runtime.audit import AUDITED, audited
 from milvus_embedding.runtime.store import Store
-
-if TYPE_CHECKING:
-    from milvus_embedding.api.references import Key
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +39,7 @@ class Difference:
 
 
 class HeadCount:
-    """on_differs: called with a kind that should be audited now."""
+    """on_differs: called with a kind that should be audited now. namespaces: whether Namespaces are watched."""
 
     def __init__(
         self,
@@ -53,11 +50,12 @@ class HeadCount:
         secret_selector: str,
         every: float,
         on_differs: Callable[[str], None],
+        namespaces: bool = False,
     ) -> None:
         self._kube = kube
         self._store = store
         self._secret_selector = secret_selector
-        self._places: Sequence[Place] = [(kind, scope) for kind in AUDITED for scope in scopes]
+        self._places: Sequence[Place] = [(kind, scope) for kind in audited(namespaces=namespaces) for scope in scopes]
         self._every = max(every, len(self._places) / _PER_SECOND)
         self._on_differs = on_differs
         self._told: dict[Place, int] = {}
@@ -105,5 +103,4 @@ class HeadCount:
         return 0 if there is None else there - self._known(kind, scope)
 
     def _known(self, kind: str, scope: str | None) -> int:
-        keys: Iterable[Key] = self._store.secrets() if kind == SECRETS.kind else self._store.cache.keys(kind)
-        return sum(1 for key in keys if scope in (None, key.namespace))
+        return sum(1 for key in self._store.known(kind) if scope in (None, key.namespace))

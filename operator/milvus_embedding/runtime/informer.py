@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import kopf
 
-from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, ResourceType
+from milvus_embedding.clients.kube.port import NAMESPACES, OUR_TYPES, SECRETS, ResourceType
 from milvus_embedding.runtime.cache import key_of, uid_of, version_of
 from milvus_embedding.runtime.store import Store
 
@@ -52,12 +52,15 @@ def build_registry(
     kubeconfig: str,
     relisted: Callable[[str], None],
     cleanup: Callable[[], Awaitable[None]],
+    namespaces: bool = False,
 ) -> kopf.OperatorRegistry:
-    """Handlers for our kinds and Secrets. `relisted` is told of a kind that is listed (again)."""
+    """Handlers for our kinds, Secrets and, if told, Namespaces. `relisted` is told of a kind that is listed (again)."""
     registry = kopf.OperatorRegistry()
     for type_ in OUR_TYPES.values():
         _watch(registry, type_, _object_handler(type_.kind, store, relisted))
     _watch(registry, SECRETS, _secret_handler(store, relisted))
+    if namespaces:
+        _watch(registry, NAMESPACES, _namespace_handler(store, relisted))
 
     async def on_cleanup(**_: object) -> None:
         await cleanup()
@@ -131,5 +134,18 @@ def _secret_handler(store: Store, relisted: Callable[[str], None]) -> _Handler:
         store.secret_seen(key, version_of(body))
         if event["type"] is None:
             relisted(SECRETS.kind)
+
+    return handle
+
+
+def _namespace_handler(store: Store, relisted: Callable[[str], None]) -> _Handler:
+    async def handle(event: _Event, **_: object) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            store.namespace_gone(key_of(NAMESPACES.kind, body))
+            return
+        store.namespace_seen(body)
+        if event["type"] is None:
+            relisted(NAMESPACES.kind)
 
     return handle

@@ -14,7 +14,7 @@ from typing import Any, Final
 from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.port import OUR_TYPES, Kube, KubeError, NotFound
-from milvus_embedding.controllers.base import Conflict, Controller, Note, Outcome
+from milvus_embedding.controllers.base import Conflict, Controller, Note, Outcome, Stale
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, find, merge, merge_patch, with_summary
 from milvus_embedding.domain.reasons import Reason, ReasonClass
 from milvus_embedding.domain.scrub import Scrubber
@@ -56,6 +56,7 @@ class Manager:
         pace: Pace,
         now: Callable[[], datetime],
         random: Callable[[], float],
+        lease_remaining: Callable[[], float] = lambda: float("inf"),
     ) -> None:
         self._store = store
         self._kube = kube
@@ -66,6 +67,7 @@ class Manager:
         self._pace = pace
         self._now = now
         self._random = random
+        self._lease_remaining = lease_remaining
         self._conflicts: dict[Key, int] = {}
 
     async def work(self, key: Key) -> None:
@@ -78,7 +80,7 @@ class Manager:
             try:
                 measured.outcome = await self._reconcile(key, entry)
                 self._conflicts.pop(key, None)
-            except Conflict:
+            except (Conflict, Stale):
                 measured.outcome = "conflict"
                 await self._conflict(key)
             except KubeError as error:
@@ -109,11 +111,13 @@ class Manager:
             references=self._store.references,
             used_by=self._store.usage.used_by,
             kube=self._kube,
+            namespaces=self._store.namespaces,
+            lease_remaining=self._lease_remaining,
         )
         try:
             async with asyncio.timeout(self._pace.timeout):
                 outcome = await self._controllers[key.kind].reconcile(resource, world)
-        except (Conflict, KubeError):
+        except (Conflict, Stale, KubeError):
             raise
         except Exception as error:
             _log.exception("a reconcile failed unexpectedly", extra={"key": str(key)})

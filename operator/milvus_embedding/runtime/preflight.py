@@ -8,8 +8,9 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Access, Kube, KubeError
+from milvus_embedding.clients.kube.port import NAMESPACES, OUR_TYPES, SECRETS, Access, Kube, KubeError
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +22,13 @@ _IDLE_SECONDS = 5.0
 
 _AT_ONCE = 8
 
+_BY_NAME_ONLY: Final = "of namespaces a grant by Selector sees the label kubernetes.io/metadata.name only"
+
 Scope = str | None
+
+
+LABELS_OF_NAMESPACES: Final = (Access("list", NAMESPACES, None), Access("watch", NAMESPACES, None))
+"""What grants by selector need. Nothing else does, so the operator serves without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,26 @@ class Preflight:
             for sentence in describe(permissions):
                 _log.error("not served: %s", sentence)
         return permissions.permitted(self._scopes)
+
+    async def sees_namespaces(self) -> bool:
+        """Whether labels of namespaces can be had: all namespaces are served, and it is permitted. Says so if not."""
+        if None not in self._scopes:
+            _log.info("%s: only some namespaces are served", _BY_NAME_ONLY)
+            return False
+        while True:
+            try:
+                missing = (await review(self._kube, LABELS_OF_NAMESPACES)).missing
+                if missing:
+                    await asyncio.sleep(self._confirm)
+                    missing = (await review(self._kube, LABELS_OF_NAMESPACES)).missing
+            except KubeError as error:
+                _log.warning("the operator's permissions cannot be checked: %s", error)
+                await asyncio.sleep(min(self._every, 2.0))
+            else:
+                break
+        for sentence in describe(Permissions(missing)):
+            _log.info("%s: %s", _BY_NAME_ONLY, sentence)
+        return not missing
 
     async def _review(self) -> Permissions:
         return await review(self._kube, [access for scope in self._scopes for access in needed(scope)])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Expired, Kube, Page, ResourceType
+from milvus_embedding.clients.kube.port import NAMESPACES, OUR_TYPES, SECRETS, Expired, Kube, Page, ResourceType
 from milvus_embedding.domain.conditions import find
 from milvus_embedding.runtime.cache import Body, Entry, key_of, version_of
 from milvus_embedding.runtime.queue import Priority
@@ -14,8 +14,12 @@ _PER_SECOND: Final = 200.0
 _LONGEST_SPREAD: Final = 60.0
 
 
-async def prime(kube: Kube, store: Store, *, scopes: Sequence[str | None], secret_selector: str) -> None:
-    """Lists everything once. Raises KubeError."""
+async def prime(
+    kube: Kube, store: Store, *, scopes: Sequence[str | None], secret_selector: str, namespaces: bool = False
+) -> None:
+    """Lists everything once, Namespaces only if told. Raises KubeError."""
+    if namespaces:
+        await _each(kube, NAMESPACES, None, store.namespace_seen, names_only=True)
     for kind, type_ in OUR_TYPES.items():
 
         def take(item: Body, kind: str = kind) -> None:

@@ -190,6 +190,8 @@ class Process:
             clock=self._clock,
             now=_now,
             random=random.random,
+            lease_remaining=self._lease_remaining,
+            sees_namespaces=await self._until_signal(self._preflight.sees_namespaces()),
         )
         wiring = await self._build(await self._services(service))
         try:

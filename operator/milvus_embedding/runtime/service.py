@@ -66,6 +66,8 @@ class Service:
         clock: Callable[[], float],
         now: Callable[[], datetime],
         random: Callable[[], float],
+        lease_remaining: Callable[[], float],
+        sees_namespaces: bool,
     ) -> None:
         self._settings = settings
         self._kube = kube
@@ -78,6 +80,8 @@ class Service:
         self._clock = clock
         self._now = now
         self._random = random
+        self._lease_remaining = lease_remaining
+        self._sees_namespaces = sees_namespaces
         self._store: Store | None = None
         self._fatal = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -101,6 +105,8 @@ class Service:
         manager = self._manager(parts, store)
         self._vitals.running = dispatcher.running
         self._gauges(dispatcher, store)
+        # Before the first lists: one that is not permitted any more would be repeated for ever.
+        self._spawn(self._permissions().run(), "permissions")
         await self._prime(store, signalled)
         if not signalled.is_set() and not self._fatal.is_set():
             enqueue(store, self._random)
@@ -111,7 +117,13 @@ class Service:
     async def _prime(self, store: Store, signalled: asyncio.Event) -> None:
         while not signalled.is_set() and not self._ended():
             try:
-                await prime(self._kube, store, scopes=self._scopes, secret_selector=self._settings.secret_selector)
+                await prime(
+                    self._kube,
+                    store,
+                    scopes=self._scopes,
+                    secret_selector=self._settings.secret_selector,
+                    namespaces=self._sees_namespaces,
+                )
                 return
             except KubeError as error:
                 _log.warning("the first list failed and is repeated: %s", error)
@@ -120,7 +132,7 @@ class Service:
 
     async def _watch(self, dispatcher: Dispatcher[Key], store: Store, signalled: asyncio.Event) -> None:
         auditor = self._auditor(store)
-        supervisor = Supervisor(self._scopes, clock=self._clock, on_dead=self._die)
+        supervisor = Supervisor(self._scopes, clock=self._clock, on_dead=self._die, namespaces=self._sees_namespaces)
         self._vitals.watches = lambda: supervisor.problem
         self._metrics.gauge("watch_alive", "1 while the watch is there", "watch", supervisor.living)
 
@@ -128,7 +140,13 @@ class Service:
             await self._shut_down(dispatcher)
             self._stopped.set()
 
-        registry = build_registry(store, kubeconfig=self._kubeconfig, relisted=auditor.relisted, cleanup=cleanup)
+        registry = build_registry(
+            store,
+            kubeconfig=self._kubeconfig,
+            relisted=auditor.relisted,
+            cleanup=cleanup,
+            namespaces=self._sees_namespaces,
+        )
         watching = Watching(
             scopes=self._scopes, secret_selector=self._settings.secret_selector, kubeconfig=self._kubeconfig
         )
@@ -137,7 +155,6 @@ class Service:
         self._spawn(auditor.run(), "audit")
         self._spawn(self._headcount(store, auditor).run(), "headcount")
         self._spawn(supervisor.run(), "supervisor")
-        self._spawn(self._permissions().run(), "permissions")
         # kopf takes the signals for itself while it runs; its cleanup tells of one.
         ends = [asyncio.create_task(event.wait()) for event in (self._fatal, self._lost, signalled, self._stopped)]
         dispatcher.start()
@@ -189,6 +206,7 @@ class Service:
             pace=Pace(timeout=self._settings.reconcile_timeout, resync=self._settings.resync_seconds),
             now=self._now,
             random=self._random,
+            lease_remaining=self._lease_remaining,
         )
 
     def _auditor(self, store: Store) -> Auditor:
@@ -201,6 +219,7 @@ class Service:
             clock=self._clock,
             metrics=self._metrics,
             on_dead=self._die,
+            namespaces=self._sees_namespaces,
         )
 
     def _headcount(self, store: Store, auditor: Auditor) -> HeadCount:
@@ -211,6 +230,7 @@ class Service:
             secret_selector=self._settings.secret_selector,
             every=self._settings.count_seconds,
             on_differs=auditor.request,
+            namespaces=self._sees_namespaces,
         )
 
     def _permissions(self) -> PermissionWatch:
@@ -221,6 +241,7 @@ class Service:
             every=self._settings.permission_seconds,
             on_lost=self._die,
             on_gained=self._die,
+            namespaces=self._sees_namespaces,
         )
 
     def _gauges(self, dispatcher: Dispatcher[Key], store: Store) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Hashable, Iterable
 
 from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
+from milvus_embedding.clients.kube.port import NAMESPACES, SECRETS
 from milvus_embedding.runtime.cache import Body, Cache, Change, Entry, key_of
+from milvus_embedding.runtime.namespaces import Namespaces
 from milvus_embedding.runtime.queue import Priority, WorkQueue
 from milvus_embedding.runtime.references import RefIndex
 from milvus_embedding.runtime.usage import UsageIndex
@@ -39,6 +41,7 @@ class Store:
         self.cache = Cache(signal)
         self.references = RefIndex()
         self.usage = UsageIndex()
+        self.namespaces = Namespaces()
         self.queue = queue
         self._lane = lane
         self._upstream = upstream
@@ -85,6 +88,26 @@ class Store:
         """A Secret was deleted."""
         self._secrets.pop(key, None)
         self.wake_known(self.references.readers(key))
+
+    def namespace_seen(self, body: Body, *, watched: bool = True) -> None:
+        """A Namespace in some version. Those who read its labels are woken if they are others now."""
+        if self.namespaces.put(body, watched=watched):
+            self.wake_known(self.references.readers(key_of(NAMESPACES.kind, body)))
+
+    def namespace_gone(self, key: Key) -> None:
+        """A Namespace was deleted."""
+        if self.namespaces.remove(key.name):
+            self.wake_known(self.references.readers(key))
+
+    def known(self, kind: str) -> Iterable[Key]:
+        """The keys of all objects of a kind, Secrets and Namespaces included."""
+        match kind:
+            case SECRETS.kind:
+                return self._secrets.keys()
+            case NAMESPACES.kind:
+                return self.namespaces.keys()
+            case _:
+                return self.cache.keys(kind)
 
     def secrets(self) -> dict[Key, int]:
         """The Secrets seen and their versions."""

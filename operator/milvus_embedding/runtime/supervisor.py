@@ -9,8 +9,17 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Kube, KubeError
-from milvus_embedding.runtime.preflight import CONFIRM_SECONDS, Permissions, Scope, describe, needed, review, watched
+from milvus_embedding.clients.kube.port import NAMESPACES, OUR_TYPES, SECRETS, Kube, KubeError
+from milvus_embedding.runtime.preflight import (
+    CONFIRM_SECONDS,
+    LABELS_OF_NAMESPACES,
+    Permissions,
+    Scope,
+    describe,
+    needed,
+    review,
+    watched,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +38,11 @@ def watcher_name(plural: str, version: str, group: str, scope: Scope) -> str:
     return f"{_PREFIX}{resource}@{scope}"
 
 
-def expected_watchers(scopes: Sequence[Scope]) -> frozenset[str]:
-    """The names of all watchers that there have to be."""
-    types = (*OUR_TYPES.values(), SECRETS)
-    return frozenset(watcher_name(t.plural, t.version, t.group, scope) for t in types for scope in scopes)
+def expected_watchers(scopes: Sequence[Scope], *, namespaces: bool = False) -> frozenset[str]:
+    """The names of all watchers that there have to be. `namespaces`: that of Namespaces is one of them."""
+    types = [(type_, scope) for type_ in (*OUR_TYPES.values(), SECRETS) for scope in scopes]
+    types += [(NAMESPACES, None)] if namespaces else []
+    return frozenset(watcher_name(t.plural, t.version, t.group, scope) for t, scope in types)
 
 
 class Supervisor:
@@ -44,9 +54,10 @@ class Supervisor:
         *,
         clock: Callable[[], float],
         on_dead: Callable[[str], None],
+        namespaces: bool = False,
         tasks: Callable[[], Iterable[str]] | None = None,
     ) -> None:
-        self._expected = expected_watchers(scopes)
+        self._expected = expected_watchers(scopes, namespaces=namespaces)
         self._clock = clock
         self._on_dead = on_dead
         self._tasks = tasks or _task_names
@@ -105,7 +116,8 @@ class PermissionWatch:
     """Asks again what the operator may do. Both callbacks get one sentence.
 
     A permission withdrawn shows on an open watch only when it reconnects, and then for minutes as retries. on_lost: a
-    namespace that is served lost one. on_gained: one that was left out has all now.
+    namespace that is served lost one. on_gained: one that was left out has all now. namespaces: whether Namespaces are
+    watched, which they are wherever all are served and it is permitted.
     """
 
     def __init__(
@@ -117,6 +129,7 @@ class PermissionWatch:
         every: float,
         on_lost: Callable[[str], None],
         on_gained: Callable[[str], None],
+        namespaces: bool = False,
         confirm: float = CONFIRM_SECONDS,
     ) -> None:
         self._kube = kube
@@ -125,6 +138,7 @@ class PermissionWatch:
         self._every = every
         self._on_lost = on_lost
         self._on_gained = on_gained
+        self._namespaces = namespaces
         self._confirm = confirm
 
     async def run(self) -> None:
@@ -150,7 +164,15 @@ class PermissionWatch:
         gained = permissions.permitted(self._left_out)
         if gained:
             self._on_gained(f"can be served now: {', '.join(str(scope) for scope in gained)}")
-        return bool(gained)
+            return True
+        if None in self._served and not self._namespaces and await self._sees_namespaces():
+            self._on_gained("the labels of namespaces can be read now")
+            return True
+        return False
 
     async def _missing(self) -> Permissions:
-        return await review(self._kube, [access for scope in self._served for access in watched(scope)])
+        labels = LABELS_OF_NAMESPACES if self._namespaces else ()
+        return await review(self._kube, [*labels, *(access for scope in self._served for access in watched(scope))])
+
+    async def _sees_namespaces(self) -> bool:
+        return not (await review(self._kube, LABELS_OF_NAMESPACES)).missing

@@ -1,17 +1,34 @@
-"""The `World` of one reconcile: the cache for objects, GET for Secrets, and a memory of what was read."""
+"""The `World` of one reconcile: the cache for objects, requests for all else, and a memory of what was read.
 
-from collections.abc import Callable, Sequence
+An act that cannot be taken back is given less time than `confirm` saw left of the lease, so that it has ended, one way
+or the other, before somebody else may act.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
+from milvus_embedding.api.kinds import KINDS
+from milvus_embedding.api.metadata import Metadata
+from milvus_embedding.api.model import InvalidObjectError
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import CONFIG_MAPS, SECRETS, Kube
-from milvus_embedding.controllers.base import SecretRead, SecretWrite, T
+from milvus_embedding.clients.kube.port import CONFIG_MAPS, OUR_TYPES, SECRETS, Kube, NotFound, Unavailable
+from milvus_embedding.controllers.base import Resource, SecretRead, SecretWrite, Stale, T
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 from milvus_embedding.runtime.cache import Cache
+from milvus_embedding.runtime.namespaces import Namespaces, namespace_key
 from milvus_embedding.runtime.references import RefIndex
+
+ACT_SECONDS: Final = 3.0
+"""How long an act that was confirmed may take, and what has to be left of the lease before it."""
+
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""Not in the cache."""
 
 
 class ReconcileWorld:
-    """Made for one reconcile of `reader` and thrown away after it."""
+    """Made for one reconcile of `reader` and thrown away after it. `lease_remaining` is in seconds."""
 
     def __init__(
         self,
@@ -22,6 +39,8 @@ class ReconcileWorld:
         references: RefIndex,
         used_by: Callable[[Key], int],
         kube: Kube,
+        namespaces: Namespaces | None = None,
+        lease_remaining: Callable[[], float] = lambda: float("inf"),
     ) -> None:
         self._reader = reader
         self._now = now
@@ -29,6 +48,8 @@ class ReconcileWorld:
         self._references = references
         self._used_by = used_by
         self._kube = kube
+        self._namespaces = namespaces or Namespaces()
+        self._lease_remaining = lease_remaining
         self.reads: set[Key] = set()
 
     @property
@@ -59,7 +80,62 @@ class ReconcileWorld:
     async def write_secret(self, secret: SecretWrite) -> str:
         return await self._kube.write_secret(secret)
 
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        self._remember(namespace_key(namespace))
+        return self._namespaces.labels(namespace)
+
+    async def exists(self, key: Key) -> bool:
+        type_ = OUR_TYPES[key.kind]
+        try:
+            await self._kube.get(type_, key.namespace, key.name)
+        except NotFound:
+            # A server that does not serve the kind, or not yet, has the same answer for every object.
+            if type_.plural not in await self._kube.served(type_.group, type_.version):
+                raise Unavailable(f"{key.kind} is not served, so nothing tells whether {key} exists") from None
+            return False
+        return True
+
+    async def confirm(self, resource: Resource) -> None:
+        key = resource.key
+        try:
+            body = await self._kube.get(OUR_TYPES[key.kind], key.namespace, key.name)
+            present = KINDS[key.kind].parse(body).metadata
+        except (NotFound, InvalidObjectError):
+            raise Stale(f"{key} is gone or cannot be read any more") from None
+        if _identity(present) != _identity(resource.metadata):
+            raise Stale(f"{key} was changed meanwhile")
+        if self._lease_remaining() <= ACT_SECONDS:
+            raise Stale("the lease does not outlast the next act")
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        return await self._kube.list_workloads(namespace, selector)
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        return await self._kube.list_pods(namespace, selector)
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        return await self._kube.read_milvus(namespace, name)
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        await _in_time(self._kube.annotate_workload(workload, config_hash))
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        await _in_time(self._kube.apply_milvus(milvus, config_hashes))
+
     def _remember(self, key: Key) -> None:
         if key != self._reader:
             self.reads.add(key)
             self._references.add(self._reader, key)
+
+
+async def _in_time(act: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(ACT_SECONDS):
+            await act
+    except TimeoutError:
+        raise Unavailable(f"no answer within {ACT_SECONDS:g} s") from None
+
+
+def _identity(metadata: Metadata) -> tuple[object, ...]:
+    annotations = {name: value for name, value in metadata.annotations.items() if name != _LAST_APPLIED}
+    return metadata.uid, metadata.generation, metadata.deletion_timestamp, annotations

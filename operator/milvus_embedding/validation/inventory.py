@@ -8,7 +8,7 @@ from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.function import EmbeddingFunction
-from milvus_embedding.api.references import Grant, GrantFrom, Key
+from milvus_embedding.api.references import METADATA_NAME, Grant, GrantFrom, Key
 from milvus_embedding.validation.documents import SourcedDocument
 
 R = TypeVar("R", MilvusConnection, EmbeddingCredential, EmbeddingFunction, MilvusCollection)
@@ -33,20 +33,28 @@ class Inventory:
         """Return the objects of a kind, in the order of the manifests."""
         return [resource for resource in self.resources.values() if isinstance(resource, kind)]
 
-    def allows(self, grant: Grant, namespace: str, own_namespace: str) -> bool:
-        """Tell whether the grant admits the namespace; a selector is not held against one of unknown labels."""
-        if grant.from_ is GrantFrom.SELECTOR and namespace not in self.namespaces:
-            return True
+    def allows(self, grant: Grant, namespace: str, own_namespace: str) -> bool | None:
+        """Tell whether the grant admits the namespace; None if that depends on labels which no manifest declares."""
         labels = self.namespaces.get(namespace, {})
-        return grant.allows(namespace, own_namespace=own_namespace, namespace_labels=labels)
+        allowed = grant.allows(namespace, own_namespace=own_namespace, namespace_labels=labels)
+        return None if not allowed and not labels and _asks_for_labels(grant) else allowed
 
     def note(self, document: SourcedDocument) -> None:
         """Take notice of a Namespace or a Secret; of a Secret, only the names of its keys."""
         if document.kind == "Namespace":
-            self.namespaces[document.name] = dict(_strings(document, "metadata", "labels"))
+            labels = dict(_strings(document, "metadata", "labels"))
+            self.namespaces[document.name] = {**labels, METADATA_NAME: document.name}
         elif document.kind == "Secret":
             keys = [key for part in ("data", "stringData") for key, _ in _strings(document, part)]
             self.secrets[document.namespace, document.name] = frozenset(keys)
+
+
+def _asks_for_labels(grant: Grant) -> bool:
+    """Whether a selector is about more than the namespace's name."""
+    if grant.from_ is not GrantFrom.SELECTOR or grant.selector is None:
+        return False
+    requirements = (requirement.key for requirement in grant.selector.match_expressions)
+    return not {*grant.selector.match_labels, *requirements} <= {METADATA_NAME}
 
 
 def _strings(document: SourcedDocument, *path: str) -> Iterator[tuple[str, str]]:

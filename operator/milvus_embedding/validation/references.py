@@ -12,7 +12,7 @@ from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.connection import Delivery, MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.function import DashscopeModelSpec, EmbeddingFunction
-from milvus_embedding.api.references import Grant, Key, ObjectRef
+from milvus_embedding.api.references import METADATA_NAME, Grant, Key, ObjectRef
 from milvus_embedding.api.schema import CollectionFunctionSpec
 from milvus_embedding.domain import catalogue, labels
 from milvus_embedding.validation.inventory import AnyResource, Inventory, R
@@ -66,6 +66,15 @@ def _refused(holder: AnyResource, path: Path, *, owner: AnyResource, grant: str,
         f"add it to spec.{grant} there, or refer to another object"
     )
     return Finding(holder.key, path, message)
+
+
+def _undecided(holder: AnyResource, path: Path, *, owner: AnyResource, grant: str, namespace: str) -> Finding:
+    message = (
+        f"whether {owner.key} allows namespace {namespace} depends on labels of that namespace, which are not among "
+        f"these manifests: add the Namespace to see, or use from: Names in spec.{grant} there, as without a cluster "
+        f"only the label {METADATA_NAME} is seen"
+    )
+    return Finding(holder.key, path, message, Severity.WARNING)
 
 
 def _look_up(
@@ -128,9 +137,9 @@ def _delivery(credential: EmbeddingCredential, connection: MilvusConnection, inv
             f"add spec.embedding there"
         )
         yield Finding(credential.key, path, message)
-    elif not inventory.allows(embedding.allowed_namespaces, credential.namespace, connection.namespace):
+    else:
         grant = "embedding.allowedNamespaces"
-        yield _refused(credential, path, owner=connection, grant=grant, namespace=credential.namespace)
+        yield from _granted(credential, path, connection, embedding.allowed_namespaces, inventory, name=grant)
 
 
 def _secret(credential: EmbeddingCredential, inventory: Inventory) -> Iterator[Finding]:
@@ -163,9 +172,15 @@ def _granted(
     owner: MilvusConnection | EmbeddingCredential | EmbeddingFunction,
     grant: Grant,
     inventory: Inventory,
+    *,
+    name: str = "allowedNamespaces",
 ) -> Iterator[Finding]:
-    if not inventory.allows(grant, holder.namespace, owner.namespace):
-        yield _refused(holder, path, owner=owner, grant="allowedNamespaces", namespace=holder.namespace)
+    """Yield what keeps the namespace of `holder` from referring to `owner`; `name` is the field of the grant."""
+    match inventory.allows(grant, holder.namespace, owner.namespace):
+        case None:
+            yield _undecided(holder, path, owner=owner, grant=name, namespace=holder.namespace)
+        case False:
+            yield _refused(holder, path, owner=owner, grant=name, namespace=holder.namespace)
 
 
 def _collection(collection: MilvusCollection, inventory: Inventory) -> Iterator[Finding]:

@@ -14,19 +14,6 @@ from tests.unit.controllers.manifests import (
     function,
 )
 
-SELECTOR = {"from": "Selector", "selector": {"matchLabels": {"team": "search"}}}
-
-CONNECTIONS: dict[str, dict[str, object]] = {
-    "spec.milvusRef": {"uri": None, "milvusRef": {"name": "milvus"}},
-    "spec.allowedNamespaces.from Selector": {"allowedNamespaces": SELECTOR},
-    "spec.allowedAdoption.from Selector": {"allowedAdoption": SELECTOR},
-    "spec.embedding.allowedNamespaces.from Selector": {"embedding": {"allowedNamespaces": SELECTOR}},
-    "spec.embedding.rollout.strategy Live": {"embedding": {"rollout": {"strategy": "Live"}}},
-    "spec.embedding.rollout.strategy Restart": {
-        "embedding": {"rollout": {"workloads": {"selector": {"matchLabels": {"a": "b"}}}}}
-    },
-    "spec.embedding.verify Canary": {"embedding": {"verify": "Canary"}},
-}
 COLLECTIONS: dict[str, dict[str, object]] = {
     "spec.createDatabase true": {"createDatabase": True},
     "spec.deletionPolicy Delete": {"deletionPolicy": "Delete"},
@@ -71,19 +58,6 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize("asked", CONNECTIONS)
-async def test_a_connection_names_what_is_not_supported(bench: Bench, asked: str) -> None:
-    bench.quickstart()
-    bench.apply(connection(**CONNECTIONS[asked]))
-
-    await bench.reconcile(CONNECTION)
-
-    assert bench.condition(CONNECTION) == ("False", "NotSupportedYet")
-    assert asked in bench.message(CONNECTION)
-    assert bench.world.writes == []
-    assert bench.milvus.calls == []
-
-
 @pytest.mark.parametrize("asked", COLLECTIONS)
 async def test_a_collection_names_what_is_not_supported(bench: Bench, asked: str) -> None:
     bench.quickstart(**COLLECTIONS[asked])
@@ -102,7 +76,6 @@ async def test_a_collection_names_what_is_not_supported(bench: Bench, asked: str
         ({"quota": {"group": "account-1"}}, "spec.quota"),
         ({"quota": {"requestsPerMinute": 60}}, "spec.quota"),
         ({"quota": {"tokensPerMinute": 60}}, "spec.quota"),
-        ({"allowedNamespaces": SELECTOR}, "spec.allowedNamespaces.from Selector"),
     ],
 )
 async def test_a_credential_names_what_is_not_supported(bench: Bench, spec: dict[str, object], asked: str) -> None:
@@ -116,14 +89,6 @@ async def test_a_credential_names_what_is_not_supported(bench: Bench, spec: dict
     assert "apikey_dev" not in bench.rendered_keys()
 
 
-async def test_a_function_names_what_is_not_supported(bench: Bench) -> None:
-    bench.apply(function(grant=SELECTOR))
-
-    await bench.reconcile(FUNCTION)
-
-    assert bench.condition(FUNCTION) == ("False", "NotSupportedYet")
-
-
 async def test_every_field_is_named_at_once(bench: Bench) -> None:
     bench.quickstart(createDatabase=True, deletionPolicy="Delete")
 
@@ -132,16 +97,6 @@ async def test_every_field_is_named_at_once(bench: Bench) -> None:
     assert {"spec.createDatabase true", "spec.deletionPolicy Delete"} <= {
         asked.split(" (")[0].split(": ")[-1] for asked in bench.message(DOCS).split("; ")
     }
-
-
-async def test_a_collection_of_a_connection_that_is_refused_waits_and_calls_nobody(bench: Bench) -> None:
-    bench.quickstart()
-    bench.apply(connection(uri=None, milvusRef={"name": "milvus"}))
-
-    await bench.settle()
-
-    assert bench.condition(DOCS) == ("False", "NotSupportedYet")
-    assert bench.milvus.calls == []
 
 
 async def test_defaults_written_out_are_no_wish(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import pytest
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.port import OUR_TYPES, SECRETS, Kube, NotFound, Refused
 from milvus_embedding.clients.kube.secrets import Conflict, SecretFound, SecretMissing, SecretWrite, WriteRefused
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Workload
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import FileKube
 from milvus_embedding.files.manifests import sort
@@ -131,3 +132,18 @@ async def test_a_folder_that_cannot_be_written_refuses_and_nothing_is_taken(tmp_
 async def test_there_are_no_leases() -> None:
     with pytest.raises(Refused, match="no Leases"):
         await file_kube().read_lease("search", "lease")
+
+
+async def test_without_a_cluster_there_are_no_workloads() -> None:
+    kube = file_kube()
+    workload = Workload(namespace="search", name="proxy", uid="u", resource_version="1", component=Component.PROXY)
+    milvus = MilvusResource(namespace="search", name="m", uid="u", resource_version="1")
+    for act in (
+        kube.list_workloads("search", ""),
+        kube.list_pods("search", ""),
+        kube.annotate_workload(workload, "h"),
+        kube.read_milvus("search", "m"),
+        kube.apply_milvus(milvus, {}),
+    ):
+        with pytest.raises(NotFound, match="without a cluster"):
+            await act

@@ -136,9 +136,16 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emp
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("scopes", [(None,), ("a", "b")], ids=["all namespaces", "named namespaces"])
+@pytest.mark.parametrize(
+    ("scopes", "namespaces"),
+    [
+        pytest.param((None,), True, id="all namespaces and their labels"),
+        pytest.param((None,), False, id="all namespaces without their labels"),
+        pytest.param(("a", "b"), False, id="named namespaces"),
+    ],
+)
 async def test_kopf_names_its_tasks_as_the_supervisor_expects(
-    scopes: tuple[str | None, ...], cluster: EmptyCluster, monkeypatch: pytest.MonkeyPatch
+    scopes: tuple[str | None, ...], namespaces: bool, cluster: EmptyCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubeconfig = cluster.kubeconfig
     monkeypatch.setenv("KUBECONFIG", kubeconfig)
@@ -148,16 +155,19 @@ async def test_kopf_names_its_tasks_as_the_supervisor_expects(
         stop.set()
         cleaned.set()
 
-    registry = build_registry(new_store(), kubeconfig=kubeconfig, relisted=lambda kind: None, cleanup=cleanup)
+    registry = build_registry(
+        new_store(), kubeconfig=kubeconfig, relisted=lambda kind: None, cleanup=cleanup, namespaces=namespaces
+    )
     watching = Watching(scopes=scopes, secret_selector="", kubeconfig=kubeconfig)
     running = asyncio.create_task(watch(registry, watching, stop))
-    wanted = expected_watchers(scopes) | {STOP_CHECKER}
+    expected = expected_watchers(scopes, namespaces=namespaces)
+    wanted = expected | {STOP_CHECKER}
     names: set[str] = set()
     async with asyncio.timeout(20):
         while not wanted <= names:
             await asyncio.sleep(0.02)
             names = {task.get_name() for task in asyncio.all_tasks()}
-    assert {name for name in names if name.startswith("watcher for")} == expected_watchers(scopes)
+    assert {name for name in names if name.startswith("watcher for")} == expected
     cluster.closing.set()  # kopf waits for all tasks younger than itself, and the server's are
     stop.set()
     await running

@@ -38,12 +38,16 @@ def _selector(team: str) -> Body:
     return {"spec.allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"team": team}}}}
 
 
+def _by_name(name: str) -> Body:
+    labels = {"kubernetes.io/metadata.name": name}
+    return {"spec.allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": labels}}}
+
+
 def _check(*bodies: Mapping[str, object]) -> list[Problem]:
     documents = [SourcedDocument(file=f"{at}.yaml", line=1, body=body) for at, body in enumerate(bodies)]
     problems = validate_documents(documents)
     assert all(problem.check is Check.REFERENCES for problem in problems)
-    # Grants by label are understood here before the operator carries them out.
-    return [problem for problem in problems if "from Selector (" not in problem.message]
+    return problems
 
 
 @pytest.mark.parametrize(
@@ -52,9 +56,7 @@ def _check(*bodies: Mapping[str, object]) -> list[Problem]:
         pytest.param(
             changed(COLLECTION, {"spec.deletionPolicy": "Delete"}), "spec.deletionPolicy Delete", id="a policy"
         ),
-        pytest.param(changed(CONNECTION, {"spec.embedding.verify": "Canary"}), "spec.embedding.verify", id="a step"),
         pytest.param(changed(CREDENTIAL, {"spec.quota": {"group": "g"}}), "spec.quota", id="a whole block"),
-        pytest.param(changed(CONNECTION, _selector("x")), "spec.allowedNamespaces.from Selector", id="a kind of grant"),
     ],
 )
 def test_what_this_version_does_not_do_is_an_error_that_names_the_field(body: Body, asked: str) -> None:
@@ -75,8 +77,7 @@ def test_what_this_version_does_not_do_is_an_error_that_names_the_field(body: Bo
         ),
         pytest.param((NAMESPACE, changed(CONNECTION, _selector("x")), SECRET, KEY, COLLECTION), id="granted by label"),
         pytest.param(
-            (changed(CONNECTION, _selector("y")), SECRET, KEY, COLLECTION),
-            id="labels of the namespace are not known, so nothing is held against it",
+            (changed(CONNECTION, _by_name("search")), SECRET, KEY, COLLECTION), id="granted by the name label"
         ),
         pytest.param(
             (
@@ -105,6 +106,12 @@ def test_what_fits_has_no_problem(bodies: tuple[Body, ...]) -> None:
             "spec.connectionRef",
             "NotAllowed",
             id="labels that do not match",
+        ),
+        pytest.param(
+            (changed(CONNECTION, _by_name("other")), COLLECTION),
+            "spec.connectionRef",
+            "NotAllowed",
+            id="the label with the name, which is known of every namespace",
         ),
         pytest.param(
             (CONNECTION, SECRET, CREDENTIAL, changed(COLLECTION, INLINE)),
@@ -271,6 +278,28 @@ def test_what_is_missing_may_be_in_the_cluster(body: Body, missing: str) -> None
 
     assert {problem.severity for problem in problems} == {Severity.WARNING}
     assert any(problem.message.startswith(missing) for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        pytest.param(changed(CONNECTION, _selector("x")), id="the grant of a connection to collections"),
+        pytest.param(
+            changed(CONNECTION, {"spec.embedding.allowedNamespaces": _selector("x")["spec.allowedNamespaces"]}),
+            id="the grant of its embedding to credentials",
+        ),
+    ],
+)
+def test_whether_a_label_is_there_that_no_manifest_shows_is_left_open(connection: Body) -> None:
+    ref = {"name": "milvus", "namespace": "milvus"}
+    own: Body = {"metadata": {"name": "own", "namespace": "search"}, "spec.label": None, "spec.connectionRef": ref}
+    other = changed(CREDENTIAL, own)
+    own_secret = changed(SECRET, {"metadata": {"name": "s", "namespace": "search"}})
+
+    problems = _check(connection, SECRET, KEY, own_secret, other, COLLECTION)
+
+    assert [problem.severity for problem in problems] == [Severity.WARNING]
+    assert "depends on labels of that namespace" in problems[0].message
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,23 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import aiohttp
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
+from milvus_embedding.clients.kube import workloads
+from milvus_embedding.clients.kube.bodies import bodies, integer, mapping
 from milvus_embedding.clients.kube.errors import no_answer, translate
 from milvus_embedding.clients.kube.port import (
     CONFIG_MAPS,
+    DEPLOYMENTS,
     EVENTS,
     LEASES,
+    MILVUSES,
     NAMESPACES,
+    PODS,
     SECRETS,
     Access,
     Body,
@@ -41,11 +46,14 @@ from milvus_embedding.clients.kube.secrets import (
     SecretWrite,
     WriteRefused,
 )
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 from milvus_embedding.domain.scrub import Scrubber
 
 _PAGE = 500
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
+_APPLY_PATCH = "application/apply-patch+yaml"
+_AS_OURS = ("fieldManager", workloads.FIELD_MANAGER)
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -72,8 +80,8 @@ class KubeAdapter:
             continued = [*query, ("continue", token)] if token else query
             accept = _METADATA_LIST if metadata_only else _JSON
             listed = await self._call("GET", type_.path(namespace), query=continued, accept=accept)
-            meta = _mapping(listed.get("metadata"))
-            yield Page(_bodies(listed.get("items")), str(meta.get("resourceVersion", "")))
+            meta = mapping(listed.get("metadata"))
+            yield Page(bodies(listed.get("items")), str(meta.get("resourceVersion", "")))
             token = str(meta.get("continue") or "")
             if not token:
                 return
@@ -81,8 +89,8 @@ class KubeAdapter:
     async def count(self, type_: ResourceType, namespace: str | None, *, selector: str = "") -> int | None:
         query = [("limit", "1"), *([("labelSelector", selector)] if selector else [])]
         listed = await self._call("GET", type_.path(namespace), query=query, accept=_METADATA_LIST)
-        meta = _mapping(listed.get("metadata"))
-        here = len(_bodies(listed.get("items")))
+        meta = mapping(listed.get("metadata"))
+        here = len(bodies(listed.get("items")))
         if not meta.get("continue"):
             return here
         rest = meta.get("remainingItemCount")
@@ -113,7 +121,32 @@ class KubeAdapter:
             raise Conflict(f"Secret {secret.namespace}/{secret.name} is gone") from None
         except (Forbidden, Refused) as error:
             raise WriteRefused(str(error)) from None
-        return str(_mapping(written.get("metadata")).get("resourceVersion", ""))
+        return str(mapping(written.get("metadata")).get("resourceVersion", ""))
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        found = [workloads.workload(body) for body in await self._all(DEPLOYMENTS, namespace, selector)]
+        return sorted(found, key=lambda workload: workload.name)
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        listed = await self._all(PODS, namespace, selector)
+        try:
+            found = [workloads.pod(body) for body in listed]
+        except ValueError:
+            raise Refused(f"GET {PODS.path(namespace)}: a pod without a creation time") from None
+        return sorted(found, key=lambda pod: pod.name)
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        path = DEPLOYMENTS.path(workload.namespace, workload.name)
+        patch = workloads.annotation_patch(workload, config_hash)
+        await self._call("PATCH", path, query=[_AS_OURS], body=patch, content=_MERGE_PATCH)
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        return workloads.milvus(await self._call("GET", MILVUSES.path(namespace, name)))
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        path = MILVUSES.path(milvus.namespace, milvus.name)
+        applied = workloads.milvus_configuration(milvus, config_hashes)
+        await self._call("PATCH", path, query=[_AS_OURS, ("force", "false")], body=applied, content=_APPLY_PATCH)
 
     async def read_lease(self, namespace: str, name: str) -> LeaseRecord:
         return _lease(await self._call("GET", LEASES.path(namespace, name)))
@@ -138,25 +171,28 @@ class KubeAdapter:
             "spec": {"resourceAttributes": {k: v for k, v in attributes.items() if v}},
         }
         answer = await self._call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
-        return _mapping(answer.get("status")).get("allowed") is True
+        return mapping(answer.get("status")).get("allowed") is True
 
     async def served(self, group: str, version: str) -> frozenset[str]:
         try:
             listed = await self._call("GET", f"/apis/{group}/{version}")
         except NotFound:
             return frozenset()
-        return frozenset(str(resource.get("name")) for resource in _bodies(listed.get("resources")))
+        return frozenset(str(resource.get("name")) for resource in bodies(listed.get("resources")))
 
     async def create_event(self, namespace: str, event: Body) -> str:
         created = await self._call("POST", EVENTS.path(namespace), body=event)
-        return str(_mapping(created.get("metadata")).get("name", ""))
+        return str(mapping(created.get("metadata")).get("name", ""))
 
     async def patch_event(self, namespace: str, name: str, patch: Body) -> None:
         await self._call("PATCH", EVENTS.path(namespace, name), body=patch, content=_MERGE_PATCH)
 
     async def kube_system_uid(self) -> str:
         body = await self._call("GET", NAMESPACES.path(None, "kube-system"))
-        return str(_mapping(body.get("metadata")).get("uid", ""))
+        return str(mapping(body.get("metadata")).get("uid", ""))
+
+    async def _all(self, type_: ResourceType, namespace: str, selector: str) -> list[Body]:
+        return [body async for page in self.pages(type_, namespace, selector=selector) for body in page.items]
 
     async def _read(self, type_: ResourceType, namespace: str, name: str) -> SecretRead:
         try:
@@ -176,10 +212,10 @@ class KubeAdapter:
         if secret.resource_version is None:
             return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
         current = await self._call("GET", SECRETS.path(secret.namespace, secret.name))
-        before = _mapping(current.get("metadata"))
+        before = mapping(current.get("metadata"))
         if before.get("resourceVersion") != secret.resource_version:
             raise Conflict(f"Secret {secret.namespace}/{secret.name} was changed meanwhile")
-        labels = {**_mapping(before.get("labels")), **secret.labels}
+        labels = {**mapping(before.get("labels")), **secret.labels}
         return {**current, "metadata": {**before, "labels": labels}, "data": data}
 
     async def _call(
@@ -199,7 +235,8 @@ class KubeAdapter:
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise no_answer(error, what) from None
         if not 200 <= status < 300:
-            secret = "/secrets" in path
+            # A refusal may quote what it refuses: of Secrets, and of templates with keys in their environment.
+            secret = "/secrets" in path or (status == 422 and "/embedding.milvus.io/" not in path)
             raise translate(status=status, body=raw, what=what, secret=secret, scrubber=self._scrubber)
         return _parsed(raw, what)
 
@@ -242,33 +279,25 @@ def _plain(value: object) -> object:
     return value
 
 
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _bodies(value: object) -> list[Body]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
 def _found(body: Body) -> SecretFound:
-    metadata = _mapping(body.get("metadata"))
-    data = {k: base64.b64decode(str(v)) for k, v in _mapping(body.get("binaryData")).items()}
+    metadata = mapping(body.get("metadata"))
+    data = {k: base64.b64decode(str(v)) for k, v in mapping(body.get("binaryData")).items()}
     if body.get("kind") == "ConfigMap":
-        data |= {k: str(v).encode() for k, v in _mapping(body.get("data")).items()}
+        data |= {k: str(v).encode() for k, v in mapping(body.get("data")).items()}
     else:
-        data |= {k: base64.b64decode(str(v)) for k, v in _mapping(body.get("data")).items()}
-    labels = {k: str(v) for k, v in _mapping(metadata.get("labels")).items()}
+        data |= {k: base64.b64decode(str(v)) for k, v in mapping(body.get("data")).items()}
+    labels = {k: str(v) for k, v in mapping(metadata.get("labels")).items()}
     return SecretFound(data=data, labels=labels, resource_version=str(metadata.get("resourceVersion", "")))
 
 
 def _lease(body: Body) -> LeaseRecord:
-    spec, metadata = _mapping(body.get("spec")), _mapping(body.get("metadata"))
+    spec, metadata = mapping(body.get("spec")), mapping(body.get("metadata"))
     return LeaseRecord(
         holder=str(spec.get("holderIdentity") or ""),
-        duration_seconds=_int(spec.get("leaseDurationSeconds")),
+        duration_seconds=integer(spec.get("leaseDurationSeconds")),
         acquire_time=str(spec.get("acquireTime") or ""),
         renew_time=str(spec.get("renewTime") or ""),
-        transitions=_int(spec.get("leaseTransitions")),
+        transitions=integer(spec.get("leaseTransitions")),
         resource_version=str(metadata.get("resourceVersion", "")),
     )
 
@@ -285,7 +314,3 @@ def _lease_body(name: str, lease: LeaseRecord) -> Body:
         "leaseTransitions": lease.transitions,
     }
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0

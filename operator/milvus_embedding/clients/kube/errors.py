@@ -4,9 +4,12 @@ A Status may quote what was sent. Of answers about Secrets nothing but the names
 """
 
 import json
+import re
 from collections.abc import Mapping
 
+from milvus_embedding.clients.kube.bodies import bodies, inside, mapping, text
 from milvus_embedding.clients.kube.port import (
+    Body,
     Expired,
     Forbidden,
     KubeError,
@@ -31,11 +34,12 @@ _BY_STATUS: Mapping[int, type[KubeError]] = {
 def translate(*, status: int, body: bytes, what: str, secret: bool, scrubber: Scrubber) -> KubeError | Conflict:
     """The error for an answer that is not a success. `what` is the request without query, e.g. `GET /api/v1/…`."""
     detail = _detail(body, secret=secret and status != 403)
-    text = scrubber.quote(f"{what}: HTTP {status}{detail}")
-    if status == 409:
-        return Conflict(text)
+    sentence = scrubber.quote(f"{what}: HTTP {status}{detail}")
+    if status == 409 or _is_of_another_uid(body):
+        owned = _owned_by_others(body)
+        return Refused(f"{what}: {scrubber.quote(owned)}", status) if owned else Conflict(sentence)
     kind = _BY_STATUS.get(status, Unavailable if status >= 500 else Refused)
-    return kind(text, status)
+    return kind(sentence, status)
 
 
 def no_answer(error: BaseException, what: str) -> Unavailable:
@@ -45,15 +49,37 @@ def no_answer(error: BaseException, what: str) -> Unavailable:
 
 
 def _detail(body: bytes, *, secret: bool) -> str:
-    try:
-        status = json.loads(body)
-    except ValueError:
-        return ""
-    if not isinstance(status, dict):
+    status = _status(body)
+    if not status:
         return ""
     if not secret:
         return f": {status.get('message', '')}"
-    details = status.get("details")
-    causes = details.get("causes") if isinstance(details, dict) else None
-    fields = [str(c.get("field", "")) for c in causes or () if isinstance(c, dict)]
+    fields = [text(cause.get("field")) for cause in _causes(status)]
     return f": {status.get('reason', '')} {', '.join(fields)}".rstrip()
+
+
+def _owned_by_others(body: bytes) -> str:
+    """What a server-side apply would have taken from another field manager; "" for any other conflict."""
+    taken = [cause for cause in _causes(_status(body)) if cause.get("reason") == "FieldManagerConflict"]
+    if not taken:
+        return ""
+    manager = re.search(r'conflict with "([^"]+)"', text(taken[0].get("message")))
+    who = f"field manager {manager[1]}" if manager else "another field manager"
+    return f"{text(taken[0].get('field')).lstrip('.')} is owned by {who}; remove it from what that one applies"
+
+
+def _is_of_another_uid(body: bytes) -> bool:
+    """How the API server refuses a change of an object that was made anew in the meantime."""
+    fields = {cause.get("field") for cause in _causes(_status(body))}
+    return fields == {"metadata.uid"}
+
+
+def _status(body: bytes) -> Mapping[str, object]:
+    try:
+        return mapping(json.loads(body))
+    except ValueError:
+        return {}
+
+
+def _causes(status: Mapping[str, object]) -> list[Body]:
+    return bodies(inside(status, "details").get("causes"))

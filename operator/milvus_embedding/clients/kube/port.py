@@ -23,6 +23,7 @@ from typing import Final, Protocol
 from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.metadata import GROUP, VERSION
 from milvus_embedding.clients.kube.secrets import SecretRead, SecretWrite
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 
 Body = Mapping[str, object]
 """An object as JSON."""
@@ -82,6 +83,9 @@ CONFIG_MAPS: Final = ResourceType("", "v1", "configmaps", "ConfigMap")
 LEASES: Final = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS: Final = ResourceType("", "v1", "events", "Event")
 NAMESPACES: Final = ResourceType("", "v1", "namespaces", "Namespace")
+PODS: Final = ResourceType("", "v1", "pods", "Pod")
+DEPLOYMENTS: Final = ResourceType("apps", "v1", "deployments", "Deployment")
+MILVUSES: Final = ResourceType("milvus.io", "v1beta1", "milvuses", "Milvus")
 OUR_TYPES: Final[Mapping[str, ResourceType]] = MappingProxyType(
     {name: ResourceType(GROUP, VERSION, kind.PLURAL, name) for name, kind in KINDS.items()}
 )
@@ -155,6 +159,23 @@ class Kube(Protocol):
             Conflict: it is not (any more) as it was read.
             WriteRefused: the API server does not take it.
             Unavailable: the outcome is unknown.
+        """
+
+    async def list_workloads(self, namespace: str, selector: str) -> Sequence[Workload]:
+        """The Deployments that a label selector (as text) matches, sorted by name."""
+
+    async def list_pods(self, namespace: str, selector: str) -> Sequence[Pod]:
+        """The pods that a label selector (as text) matches, sorted by name."""
+
+    async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        """Sets our annotation on the pod template, which rolls it. Raises Conflict if it is not as it was read."""
+
+    async def read_milvus(self, namespace: str, name: str) -> MilvusResource:
+        """Raises NotFound, also if the cluster has no such kind."""
+
+    async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        """Server-side apply of our annotations: all that we own, the others go. Raises Conflict if it is not as it was
+        read, Refused if another field manager owns one of them.
         """
 
     async def read_lease(self, namespace: str, name: str) -> LeaseRecord:

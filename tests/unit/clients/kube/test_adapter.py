@@ -31,6 +31,7 @@ from milvus_embedding.clients.kube.secrets import (
     SecretWrite,
     WriteRefused,
 )
+from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Workload
 from milvus_embedding.domain.scrub import Scrubber
 
 KEY = "sk-0123456789abcdef"
@@ -294,3 +295,85 @@ async def test_discovery_of_an_absent_group_is_empty_and_a_failure_is_none(serve
     server.answers["GET", "/apis/embedding.milvus.io/v1alpha1"] = 503, {}
     with pytest.raises(KubeError):
         await kube.served("embedding.milvus.io", "v1alpha1")
+
+
+DEPLOYMENTS_PATH = "/apis/apps/v1/namespaces/ns/deployments"
+MILVUS_PATH = "/apis/milvus.io/v1beta1/namespaces/ns/milvuses/m"
+PROXY = Workload(namespace="ns", name="proxy", uid="u", resource_version="7", component=Component.PROXY)
+MILVUS = MilvusResource(namespace="ns", name="m", uid="u", resource_version="7")
+
+
+async def test_workloads_and_pods_come_sorted_from_all_pages(server: Server, kube: KubeAdapter) -> None:
+    def pages(request: web.Request) -> Answer:
+        last = request.query.get("continue") == "more"
+        name = "a" if last else "b"
+        item = {"metadata": {"name": name, "creationTimestamp": "2026-01-02T03:04:05Z"}}
+        return 200, {"metadata": {} if last else {"continue": "more"}, "items": [item]}
+
+    server.answers["GET", DEPLOYMENTS_PATH] = pages
+    server.answers["GET", "/api/v1/namespaces/ns/pods"] = pages
+    assert [found.name for found in await kube.list_workloads("ns", "a=b")] == ["a", "b"]
+    assert [found.name for found in await kube.list_pods("ns", "a=b")] == ["a", "b"]
+    assert all("labelSelector=a%3Db" in path for _, path, _, _ in server.asked)
+
+
+async def test_a_pod_that_no_api_server_would_list_is_refused(server: Server, kube: KubeAdapter) -> None:
+    server.answers["GET", "/api/v1/namespaces/ns/pods"] = 200, {"items": [{"metadata": {"name": "p"}}]}
+    with pytest.raises(Refused, match="creation time"):
+        await kube.list_pods("ns", "")
+
+
+async def test_a_roll_is_a_merge_patch_under_our_name(server: Server, kube: KubeAdapter) -> None:
+    server.answers["PATCH", f"{DEPLOYMENTS_PATH}/proxy"] = 200, {}
+    await kube.annotate_workload(PROXY, "h1")
+    _, path, content_type, _ = server.asked[0]
+    assert path.endswith("?fieldManager=milvus-embedding-operator")
+    assert content_type == "application/merge-patch+json"
+
+
+async def test_a_milvus_is_applied_under_our_name_and_never_by_force(server: Server, kube: KubeAdapter) -> None:
+    server.answers["PATCH", MILVUS_PATH] = 200, {}
+    await kube.apply_milvus(MILVUS, {Component.STANDALONE: "h1"})
+    _, path, content_type, _ = server.asked[0]
+    assert path.endswith("?fieldManager=milvus-embedding-operator&force=false")
+    assert content_type == "application/apply-patch+yaml"
+
+
+async def test_a_milvus_that_is_not_there_is_not_found(server: Server, kube: KubeAdapter) -> None:
+    with pytest.raises(NotFound):
+        await kube.read_milvus("ns", "m")
+    server.answers["GET", MILVUS_PATH] = 200, {"metadata": {"name": "m"}}
+    assert (await kube.read_milvus("ns", "m")).name == "m"
+
+
+async def test_a_stale_version_and_a_foreign_owner_are_told_apart(server: Server, kube: KubeAdapter) -> None:
+    server.answers["PATCH", MILVUS_PATH] = 409, {"reason": "Conflict", "message": "the object has been modified"}
+    with pytest.raises(Conflict, match="modified"):
+        await kube.apply_milvus(MILVUS, {Component.STANDALONE: "h1"})
+    field = ".spec.components.standalone.podAnnotations.embedding.milvus.io/config-hash"
+    message = 'conflict with "kubectl" using milvus.io/v1beta1'
+    cause = {"reason": "FieldManagerConflict", "message": message, "field": field}
+    server.answers["PATCH", MILVUS_PATH] = 409, {"reason": "Conflict", "details": {"causes": [cause]}}
+    with pytest.raises(Refused) as refused:
+        await kube.apply_milvus(MILVUS, {Component.STANDALONE: "h1"})
+    assert f"{field[1:]} is owned by field manager kubectl; remove it" in str(refused.value)
+
+
+async def test_an_object_that_was_made_anew_conflicts(server: Server, kube: KubeAdapter) -> None:
+    causes = [{"field": "metadata.uid"}, {"field": "metadata.uid"}]
+    server.answers["PATCH", MILVUS_PATH] = 422, {"reason": "Invalid", "details": {"causes": causes}}
+    with pytest.raises(Conflict):
+        await kube.apply_milvus(MILVUS, {Component.STANDALONE: "h1"})
+
+
+async def test_of_a_refused_template_no_value_is_quoted(server: Server, kube: KubeAdapter) -> None:
+    status = {
+        "reason": "Invalid",
+        "message": "env: Invalid value: some-password",
+        "details": {"causes": [{"field": "spec.template.spec.containers[0].env[0]"}]},
+    }
+    server.answers["PATCH", f"{DEPLOYMENTS_PATH}/proxy"] = 422, status
+    with pytest.raises(Refused) as refused:
+        await kube.annotate_workload(PROXY, "h1")
+    assert "some-password" not in str(refused.value)
+    assert "Invalid spec.template.spec.containers[0].env[0]" in str(refused.value)
