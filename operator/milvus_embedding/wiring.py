@@ -27,7 +27,9 @@ from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.connection.controller import ConnectionController
-from milvus_embedding.controllers.connection.rendering import Rendering
+from milvus_embedding.controllers.connection.proving.canary import Canary
+from milvus_embedding.controllers.connection.rendering.rendering import Rendering
+from milvus_embedding.controllers.connection.rolling.shadowing import Shadowing
 from milvus_embedding.controllers.connection.usage import LabelUsage
 from milvus_embedding.controllers.credential import CredentialController
 from milvus_embedding.controllers.function import FunctionController
@@ -45,10 +47,12 @@ class Product:
     controllers: Mapping[str, Controller[Any]]
     clients: MilvusRegistry[Key]
     heartbeat: Heartbeat
+    canary: Canary
 
     async def close(self) -> None:
-        """Ends heartbeats and connections."""
+        """Ends heartbeats, proofs and connections."""
         self.heartbeat.close()
+        self.canary.close()
         await self.clients.close()
 
 
@@ -70,6 +74,7 @@ def build(
     heartbeat = Heartbeat(wake=wake)
     usage = LabelUsage(gateway, clock=clock)
     rendering = Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=owner_id)
+    canary = Canary(gateway, owner_id=owner_id, accepted_ids=accepted_ids, clock=clock, today=_today, wake=wake)
     gate, pending = ProviderGate(clock), Pending(clock)
     collections = CollectionController(
         gateway=gateway,
@@ -83,17 +88,26 @@ def build(
     )
     controllers: dict[str, Controller[Any]] = {
         MilvusConnection.KIND: ConnectionController(
-            gateway=gateway, heartbeat=heartbeat, rendering=rendering, usage=usage
+            gateway=gateway,
+            heartbeat=heartbeat,
+            rendering=rendering,
+            usage=usage,
+            canary=canary,
+            shadowing=Shadowing(clock),
         ),
-        EmbeddingCredential.KIND: CredentialController(probes=probes, scrubber=scrubber),
+        EmbeddingCredential.KIND: CredentialController(probes=probes, scrubber=scrubber, canary=canary),
         EmbeddingFunction.KIND: FunctionController(),
         MilvusCollection.KIND: collections,
     }
-    return Product(controllers, clients, heartbeat)
+    return Product(controllers, clients, heartbeat, canary)
 
 
 def _probes(probe: KeyProbe, wake: Callable[[Key], None], clock: Callable[[], float]) -> KeyProbes:
-    return KeyProbes(probe, wake=wake, clock=clock, today=lambda: datetime.now(UTC))
+    return KeyProbes(probe, wake=wake, clock=clock, today=_today)
+
+
+def _today() -> datetime:
+    return datetime.now(UTC)
 
 
 async def operator(services: Services) -> Wiring:

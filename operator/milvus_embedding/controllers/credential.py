@@ -4,20 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from milvus_embedding.api.connection import LabelState, MilvusConnection
-from milvus_embedding.api.credential import EmbeddingCredential
+from milvus_embedding.api.connection import LabelState, MilvusConnection, Verify
+from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.port import ProbeResult, Verdict
 from milvus_embedding.controllers.base import Outcome, SecretFound, World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.composition import provider_url
-from milvus_embedding.controllers.connection.rendering import is_proof
+from milvus_embedding.controllers.connection.proving.canary import Canary
+from milvus_embedding.controllers.connection.proving.proofs import Proof, effective
+from milvus_embedding.controllers.connection.rendering.composition import provider_url
+from milvus_embedding.controllers.connection.rendering.delivery import rotation_status
+from milvus_embedding.controllers.connection.rendering.sources import is_proof
 from milvus_embedding.controllers.eligibility import (
     candidates,
     connection_of,
     is_environment,
     label_of,
     owner_of,
+    sees_delivery,
     shows_all_labels,
     winners,
 )
@@ -30,20 +34,23 @@ from milvus_embedding.domain.rendering import state
 from milvus_embedding.domain.scrub import Scrubber
 
 RENDERED_WITHIN_SECONDS = 1.0
+NO_ROTATION = RotationStatus()
 
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
     conditions: tuple[Assertion, ...]
+    rotation: RotationStatus = NO_ROTATION
     retry_after: float | None = None
 
 
 class CredentialController:
     """Implements controllers.base.Controller."""
 
-    def __init__(self, *, probes: KeyProbes, scrubber: Scrubber) -> None:
+    def __init__(self, *, probes: KeyProbes, scrubber: Scrubber, canary: Canary) -> None:
         self._probes = probes
         self._scrubber = scrubber
+        self._canary = canary
         self._expected: set[Key] = set()
 
     async def reconcile(self, resource: EmbeddingCredential, world: World) -> Outcome:
@@ -58,12 +65,13 @@ class CredentialController:
             rendered = _is_rendered(resource, connection, label, holders)
             findings = await self._examine(resource, connection, label, world, rendered=rendered)
         except Blocked as blocked:
-            findings = _Findings((false("Ready", blocked.reason, blocked.message),), blocked.retry_after)
+            ready = false("Ready", blocked.reason, blocked.message)
+            findings = _Findings((ready,), resource.status.rotation, blocked.retry_after)
         used_by = world.used_by(resource.key)
         draft = Draft(
             resource.metadata.generation,
             with_summary(findings.conditions),
-            {"label": label, "usedBy": used_by, **_rotation(resource)},
+            {"label": label, "usedBy": used_by, "rotation": findings.rotation.to_yaml() or None},
         )
         if self._is_expected_soon(resource, draft):
             return Outcome(status=None, requeue_after=RENDERED_WITHIN_SECONDS)
@@ -96,18 +104,21 @@ class CredentialController:
     ) -> _Findings:
         if credential.spec.external is not None:
             return _Findings(_external(label))
+        rotation = await _rotation(credential, connection, label, world) if rendered else NO_ROTATION
+        delivered = _delivered(credential, connection, label, rotation if rendered else None)
         try:
             value = await read_key(credential, world, self._scrubber)
         except Blocked as blocked:
             found = false("SecretFound", blocked.reason, blocked.message)
-            delivered = _delivered(credential, connection, label, rendered)
-            kept = " (Milvus keeps the last good key)" if delivered.status is not Truth.FALSE else ""
+            kept = " (Milvus keeps the last good key)" if rendered else ""
             ready = false("Ready", blocked.reason, blocked.message + kept)
-            return _Findings((ready, found, delivered), blocked.retry_after)
+            return _Findings((ready, found, delivered), rotation, blocked.retry_after)
         valid, retry_after = await self._valid(credential, connection, value, label, world)
         found = true("SecretFound", Reason.SECRET_FOUND)
-        delivered = _delivered(credential, connection, label, rendered)
-        return _Findings((_ready(valid, delivered), found, valid, delivered), retry_after)
+        newest = self._canary.newest(connection.key, label, reader=credential.key)
+        proven = await _effective(newest, connection, label, value, rotation, world) if rendered else ()
+        ready = _ready(valid, delivered, *proven)
+        return _Findings((ready, found, valid, delivered, *proven), rotation, retry_after)
 
     async def _valid(
         self, credential: EmbeddingCredential, connection: MilvusConnection, value: str, label: str, world: World
@@ -158,7 +169,7 @@ async def _memory(connection: MilvusConnection, world: World) -> state.Memory:
     match await world.read_secret(connection.namespace, connection.secret_name or ""):
         case SecretFound(data):
             try:
-                return state.load(data.get(state.KEY))
+                return state.load(data.get(state.KEY)).labels
             except state.UnreadableState:
                 return {}
     return {}
@@ -206,7 +217,21 @@ def _verdict(result: ProbeResult) -> Assertion:
             return unknown("KeyValid", Reason.PROVIDER_UNREACHABLE, "DashScope cannot be asked from here")
 
 
-def _delivered(credential: EmbeddingCredential, connection: MilvusConnection, label: str, rendered: bool) -> Assertion:
+async def _rotation(
+    credential: EmbeddingCredential, connection: MilvusConnection, label: str, world: World
+) -> RotationStatus:
+    """From the connection's status, or from the Secret's memory where that has no room for all."""
+    shown = next((entry for entry in connection.status.labels if entry.label == label), None)
+    if shown is not None:
+        return shown.rotation
+    entry = (await _memory(connection, world)).get(label)
+    return rotation_status(connection, entry) if entry is not None else credential.status.rotation
+
+
+def _delivered(
+    credential: EmbeddingCredential, connection: MilvusConnection, label: str, rotation: RotationStatus | None
+) -> Assertion:
+    """rotation: None if the key is not rendered."""
     if is_environment(connection):
         ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
         if ref is None or (connection.namespace, ref.name) != (credential.namespace, credential.name):
@@ -215,26 +240,56 @@ def _delivered(credential: EmbeddingCredential, connection: MilvusConnection, la
     if label in (connection.spec.embedding.release_labels if connection.spec.embedding else ()):
         text = f"label {label} is in releaseLabels of connection {connection.name}: it is not rendered"
         return false("Delivered", Reason.RELEASED, text)
-    if not rendered:
+    if rotation is None:
         return false("Delivered", Reason.NOT_DELIVERED, f"connection {connection.name} has not rendered it yet")
-    return unknown("Delivered", Reason.DELIVERY_UNKNOWN, "rendered; the operator cannot see when Milvus reads it")
+    if not sees_delivery(connection):
+        return unknown("Delivered", Reason.DELIVERY_UNKNOWN, "rendered; the operator cannot see when Milvus reads it")
+    if rotation.generation is not None and rotation.delivered_generation == rotation.generation:
+        return true(
+            "Delivered", Reason.DELIVERED, f"all pods of Milvus have generation {rotation.generation} of the key"
+        )
+    return false("Delivered", Reason.NOT_DELIVERED, _on_its_way(connection, rotation))
 
 
-def _ready(valid: Assertion, delivered: Assertion) -> Assertion:
+def _on_its_way(connection: MilvusConnection, rotation: RotationStatus) -> str:
+    """Which value is where, and the connection's reason; its message may name what this reader may not know."""
+    had = f"generation {rotation.delivered_generation}" if rotation.delivered_generation else "no key of it"
+    told = connection.status.condition("ConfigDelivered")
+    why = f": {told.reason}, see ConfigDelivered of connection {connection.name}" if told is not None else ""
+    return f"generation {rotation.generation or 1} of the key is rendered, and Milvus' pods have {had}{why}"
+
+
+async def _effective(
+    newest: Proof | None,
+    connection: MilvusConnection,
+    label: str,
+    value: str,
+    rotation: RotationStatus,
+    world: World,
+) -> tuple[Assertion, ...]:
+    """The condition Effective, if the connection has keys proven."""
+    if connection.spec.embedding is None or connection.spec.embedding.verify is not Verify.CANARY:
+        return ()
+    entry = (await _memory(connection, world)).get(label)
+    is_back = entry is not None and entry.rotation.refused is not None and entry.value != value
+    is_proven = rotation.generation is not None and rotation.effective_generation == rotation.generation
+    return (effective(newest, is_recorded=is_proven, is_rolled_back=is_back),)
+
+
+def _ready(valid: Assertion, delivered: Assertion, *others: Assertion) -> Assertion:
     if valid.status is Truth.FALSE:
         kept = "" if delivered.status is Truth.FALSE else "; Milvus keeps the last good key"
         return false("Ready", valid.reason, valid.message + kept)
     if valid.reason is Reason.PROBING:
         return false("Ready", valid.reason, valid.message)
+    for other in others:
+        if other.reason is Reason.ROLLED_BACK_KEY:
+            return false("Ready", other.reason, other.message)
     if delivered.status is Truth.FALSE:
         return false("Ready", delivered.reason, delivered.message)
     note = "" if valid.status is Truth.TRUE else f"; {valid.message}"
-    return true("Ready", Reason.READY, f"the key is rendered{note}")
-
-
-def _rotation(credential: EmbeddingCredential) -> dict[str, object]:
-    kept = credential.status.rotation.to_yaml()
-    return {"rotation": kept} if kept else {}
+    told = "rendered" if delivered.status is Truth.UNKNOWN else "in all pods of Milvus"
+    return true("Ready", Reason.READY, f"the key is {told}{note}")
 
 
 def _moment(text: str | None) -> datetime | None:

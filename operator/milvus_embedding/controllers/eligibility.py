@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from milvus_embedding.api.connection import Delivery, MilvusConnection
+from milvus_embedding.api.connection import Delivery, MilvusConnection, RolloutStrategy
 from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
@@ -53,6 +53,14 @@ def label_of(credential: EmbeddingCredential, connection: MilvusConnection) -> s
 def shows_all_labels(connection: MilvusConnection) -> bool:
     """Whether status.labels has room for all, so that what is not in it is not rendered."""
     return len(connection.status.labels) < LABELS_SHOWN
+
+
+def sees_delivery(connection: MilvusConnection) -> bool:
+    """Whether anybody here can see what the pods of Milvus have, so that it may be waited for."""
+    if connection.spec.effective_strategy is not RolloutStrategy.RESTART:
+        return False
+    told = connection.status.condition("ConfigDelivered")
+    return told is None or told.status != "Unknown"
 
 
 def candidates(

@@ -3,6 +3,8 @@
 A grant is not transitive: who uses another namespace's function needs the grant of that function's credential too.
 """
 
+from collections.abc import Sequence
+
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.connection import LabelState, LabelStatus, MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
@@ -11,7 +13,7 @@ from milvus_embedding.api.references import ObjectRef
 from milvus_embedding.api.schema import CollectionFunctionSpec
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.eligibility import is_environment, label_of, shows_all_labels
+from milvus_embedding.controllers.eligibility import is_environment, label_of, sees_delivery, shows_all_labels
 from milvus_embedding.controllers.references import follow
 from milvus_embedding.domain.catalogue import EffectiveModel, ModelError, resolve
 from milvus_embedding.domain.desired import ResolvedEmbedding
@@ -71,15 +73,39 @@ def _embedding(
     if spec is None:
         raise Blocked(Reason.INVALID_SPEC, f"{path}: set functionRef or dashscope")
     model = effective_model(spec, path=path)
+    is_new = collection.status.collection.id is None
     if spec.credential_ref is None:
-        _require_default_key(connection, world, path)
+        _require_default_key(connection, world, path, is_new=is_new)
         return ResolvedEmbedding(model, None)
     credential = _usable(spec.credential_ref, collection, world, path=f"{path}.credentialRef", holder=holder)
     named = collection.namespace in (holder, credential.namespace)
-    return ResolvedEmbedding(model, _label(credential, connection, path, reader=collection.namespace, named=named))
+    label = _label(credential, connection, path, reader=collection.namespace, named=named)
+    if is_new and not _has_come(credential, connection):
+        called = f"EmbeddingCredential {credential.name}" if named else "the credential of this function"
+        text = f"{path}: waiting for {called} ({Reason.NOT_DELIVERED}: {_on_its_way(connection)})"
+        raise Blocked(Reason.CREDENTIAL_NOT_READY, text)
+    return ResolvedEmbedding(model, label)
 
 
-def _require_default_key(connection: MilvusConnection, world: World, path: str) -> None:
+def _has_come(credential: EmbeddingCredential, connection: MilvusConnection) -> bool:
+    """Whether Milvus is known to have a key of this credential, or nobody can know. A former one will do: Milvus
+    embeds with it until the next one has come.
+    """
+    if credential.spec.external is not None or not sees_delivery(connection):
+        return True
+    for entry in connection.status.labels:
+        if _belongs_to(entry, credential.namespace, credential.name):
+            return entry.rotation.delivered_generation is not None
+    return credential.status.rotation.delivered_generation is not None
+
+
+def _on_its_way(connection: MilvusConnection) -> str:
+    told = connection.status.condition("ConfigDelivered")
+    why = f", {told.reason}" if told is not None and told.status != "True" else ""
+    return f"it is rendered, and not known to be in all pods of Milvus yet{why}"
+
+
+def _require_default_key(connection: MilvusConnection, world: World, path: str, *, is_new: bool) -> None:
     """A function without a credential spends the provider's default key, where the connection names one."""
     ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
     if ref is None:
@@ -87,13 +113,25 @@ def _require_default_key(connection: MilvusConnection, world: World, path: str) 
     default = world.get(EmbeddingCredential, connection.namespace, ref.name)
     if default is not None and default.spec.external is not None:
         return
-    if any(_belongs_to(entry, connection.namespace, ref.name) for entry in connection.status.labels):
+    shown = [entry for entry in connection.status.labels if _belongs_to(entry, connection.namespace, ref.name)]
+    if is_new and sees_delivery(connection) and not _has_come_by_default(shown, default):
+        raise Blocked(
+            Reason.CREDENTIAL_NOT_READY,
+            f"{path}: waiting for the default key of connection {connection.name} "
+            f"({Reason.NOT_DELIVERED}: {_on_its_way(connection)})",
+        )
+    if shown:
         return
     if default is None or not _says_it_is_rendered(default, connection):
         raise Blocked(
             Reason.CREDENTIAL_NOT_READY,
             f"{path}: waiting for the default key of connection {connection.name}, which is not rendered yet",
         )
+
+
+def _has_come_by_default(shown: Sequence[LabelStatus], default: EmbeddingCredential | None) -> bool:
+    rotations = [entry.rotation for entry in shown] or ([default.status.rotation] if default is not None else [])
+    return any(rotation.delivered_generation is not None for rotation in rotations)
 
 
 def _usable(

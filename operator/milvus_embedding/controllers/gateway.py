@@ -34,18 +34,23 @@ class Gateway:
         self._allowed = tuple(allowed_endpoints)
         self._targets: dict[Key, Target] = {}
 
-    async def refresh(self, connection: MilvusConnection, world: World) -> Milvus:
-        """Reads the connection's Secrets anew. Raises Blocked."""
-        target = await self._target(connection, world)
+    async def refresh(self, connection: MilvusConnection, world: World, uri: str) -> Milvus:
+        """Reads the connection's Secrets anew. `uri` is where Milvus is now. Raises Blocked."""
+        target = await self._target(connection, world, uri)
         self._targets[connection.key] = target
         return await self._clients.get(connection.key, target)
 
     async def client(self, connection: MilvusConnection, world: World) -> Milvus:
         """The client of a connection, as its last refresh left it. Raises Blocked."""
-        target = self._targets.get(connection.key)
-        if target is None or target.uri != connection.spec.uri:
-            return await self.refresh(connection, world)
+        target, uri = self._targets.get(connection.key), _address(connection)
+        if target is None or target.uri != uri:
+            return await self.refresh(connection, world, uri)
         return await self._clients.get(connection.key, target)
+
+    async def kept(self, connection: Key) -> Milvus | None:
+        """The same for what outlives a pass; None if there was no refresh. Reads nothing."""
+        target = self._targets.get(connection)
+        return await self._clients.get(connection, target) if target is not None else None
 
     async def drop(self, connection: Key) -> None:
         self._targets.pop(connection, None)
@@ -56,10 +61,9 @@ class Gateway:
         if (refusal := check_endpoint(url, self._allowed)) is not None:
             raise Blocked(Reason.ENDPOINT_NOT_ALLOWED, f"{path}: {refusal}")
 
-    async def _target(self, connection: MilvusConnection, world: World) -> Target:
+    async def _target(self, connection: MilvusConnection, world: World, uri: str) -> Target:
         spec = connection.spec
-        uri = spec.uri or ""
-        self.check(uri, "spec.uri")
+        self.check(uri, "spec.uri" if spec.uri else "spec.milvusRef")
         user, password, token = await self._login(connection, world)
         tls = await _certificates(connection, world)
         try:
@@ -90,6 +94,15 @@ class Gateway:
             Reason.SECRET_KEY_MISSING,
             f"spec.authSecretRef: Secret {ref.name} has neither token nor username and password; add them",
         )
+
+
+def _address(connection: MilvusConnection) -> str:
+    """As the spec has it, or as the connection's own pass found it last. Raises Blocked."""
+    uri = connection.spec.uri or connection.status.endpoint
+    if not uri:
+        text = f"MilvusConnection {connection.name} has not found out yet where its Milvus is, see its Ready"
+        raise Blocked(Reason.MILVUS_NOT_READY, text)
+    return uri
 
 
 async def _certificates(connection: MilvusConnection, world: World) -> TlsFiles | None:

@@ -20,10 +20,10 @@ def signal(resource: Resource) -> Hashable:
     basis = (metadata.uid, metadata.generation, resource.is_deleted)
     match resource:
         case MilvusConnection(status=status):
-            labels = tuple((e.label, str(e.credential), e.state) for e in status.labels)
-            return (*basis, status.config.hash, status.server_version, labels, _states(resource))
+            labels = tuple((e.label, str(e.credential), e.state, e.rotation) for e in status.labels)
+            return (*basis, status.config.hash, status.endpoint, status.server_version, labels, _states(resource))
         case EmbeddingCredential(status=status):
-            return (*basis, status.label, _states(resource))
+            return (*basis, status.label, status.rotation, _states(resource))
         case _:
             return basis
 

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     AVAILABLE = "Available", ReasonClass.FINE
     PAUSED = "Paused", ReasonClass.FINE
     DRIFT_IGNORED = "DriftIgnored", ReasonClass.FINE
+    DELIVERED = "Delivered", ReasonClass.FINE
+    EFFECTIVE = "Effective", ReasonClass.FINE
 
     # waiting
     CONNECTION_NOT_FOUND = "ConnectionNotFound", ReasonClass.WAITING
@@ -71,6 +73,16 @@ class Reason(StrEnum):
     MILVUS_ERROR = "MilvusError", ReasonClass.WAITING
     INTERNAL_ERROR = "InternalError", ReasonClass.WAITING
     RENDER_FAILED = "RenderFailed", ReasonClass.WAITING
+    MILVUS_NOT_FOUND = "MilvusNotFound", ReasonClass.WAITING
+    MILVUS_NOT_READY = "MilvusNotReady", ReasonClass.WAITING
+    TARGET_NOT_FOUND = "TargetNotFound", ReasonClass.WAITING
+    TARGET_FORBIDDEN = "TargetForbidden", ReasonClass.WAITING
+    TARGET_UNHEALTHY = "TargetUnhealthy", ReasonClass.WAITING
+    ROLLOUT_PENDING = "RolloutPending", ReasonClass.WAITING
+    ROLLOUT_BUSY = "RolloutBusy", ReasonClass.WAITING
+    ROLLOUT_IN_PROGRESS = "RolloutInProgress", ReasonClass.WAITING
+    ROLL_STORM = "RollStorm", ReasonClass.WAITING
+    PROVING = "Proving", ReasonClass.WAITING
 
     # yours
     KEY_EMPTY = "KeyEmpty", ReasonClass.YOURS
@@ -103,4 +115,15 @@ class Reason(StrEnum):
     NAME_IS_ALIAS = "NameIsAlias", ReasonClass.YOURS
     DRIFTED = "Drifted", ReasonClass.YOURS
     LOST = "Lost", ReasonClass.YOURS
+    NOT_MOUNTED = "NotMounted", ReasonClass.YOURS
+    TARGET_CONFLICT = "TargetConflict", ReasonClass.YOURS
+    TARGET_PAUSED = "TargetPaused", ReasonClass.YOURS
+    AWAITING_APPROVAL = "AwaitingApproval", ReasonClass.YOURS
+    WOULD_INTERRUPT = "WouldInterrupt", ReasonClass.YOURS
+    ROLLOUT_TIMED_OUT = "RolloutTimedOut", ReasonClass.YOURS
+    WOULD_BREAK = "WouldBreak", ReasonClass.YOURS
+    ENVIRONMENT_SHADOWED = "EnvironmentShadowed", ReasonClass.YOURS
+    LABEL_SHADOWED = "LabelShadowed", ReasonClass.YOURS
+    ROLLED_BACK_KEY = "RolledBackKey", ReasonClass.YOURS
+    NOT_EFFECTIVE = "NotEffective", ReasonClass.YOURS
     REJECTED_BY_MILVUS = "RejectedByMilvus", ReasonClass.YOURS

@@ -5,6 +5,8 @@ file is replaced as a whole and readable by its owner only.
 """
 
 import os
+import re
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import Final
 from milvus_embedding.domain.rendering import document, state
 
 ENVIRONMENT_FILE: Final = "embedding.env"
+
+_BARE: Final = re.compile(r"[A-Za-z0-9@%+=:,./*_-]+")
+"""What means itself wherever such a file is read."""
 
 
 class ConfigDirectory:
@@ -31,7 +36,8 @@ class ConfigDirectory:
         variables = self.path / ENVIRONMENT_FILE
         if variables.is_file():
             lines = variables.read_text(encoding="utf-8").splitlines()
-            data |= {name: value.encode() for name, _, value in (line.partition("=") for line in lines) if value}
+            pairs = (line.partition("=") for line in lines)
+            data |= {name: _unquoted(value).encode() for name, _, value in pairs if value}
         return data or None
 
     def write(self, data: Mapping[str, bytes]) -> None:
@@ -48,8 +54,22 @@ class ConfigDirectory:
 
 
 def environment_file(variables: Mapping[str, str]) -> str:
-    """Lines as `docker run --env-file` and systemd's EnvironmentFile take them."""
-    return "".join(f"{name}={value}\n" for name, value in variables.items())
+    """Lines as a shell and systemd's EnvironmentFile take them.
+
+    So does `docker run --env-file`, which knows no quotes, where none are needed: keys of DashScope need none.
+    """
+    return "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items())
+
+
+def _quoted(value: str) -> str:
+    if _BARE.fullmatch(value):
+        return value
+    inside = value.replace("'", "'\"'\"'")
+    return f"'{inside}'"
+
+
+def _unquoted(text: str) -> str:
+    return "".join(shlex.split(text)) if text.startswith("'") else text
 
 
 def write_private(path: Path, content: str) -> None:

@@ -21,7 +21,7 @@ from milvus_embedding.clients.milvus.target import Target
 from milvus_embedding.controllers import signals
 from milvus_embedding.controllers.base import SecretFound, World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.rendering import Rendering
+from milvus_embedding.controllers.connection.rendering.rendering import Rendering
 from milvus_embedding.controllers.connection.usage import LabelUsage
 from milvus_embedding.controllers.eligibility import candidates, connection_of, label_of, owner_of, winners
 from milvus_embedding.controllers.gateway import Gateway

@@ -37,6 +37,8 @@ HOPELESS: Final = frozenset(
         Reason.CREDENTIAL_NOT_READY,
         Reason.DATABASE_NOT_FOUND,
         Reason.FUNCTION_NOT_FOUND,
+        Reason.MILVUS_NOT_FOUND,
+        Reason.MILVUS_NOT_READY,
         Reason.PAUSED,
         Reason.SECRET_KEY_MISSING,
         Reason.SECRET_NOT_FOUND,

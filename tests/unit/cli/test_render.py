@@ -45,6 +45,33 @@ def test_delivery_by_environment(command: Command, arguments: list[str], golden:
     assert ended.out == (GOLDEN / golden).read_text()
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("sk-$one$$two${THREE}", id="dollars"),
+        pytest.param("""sk-"double"'single'`back`""", id="quotes"),
+        pytest.param("sk- # - : {a} [b] &c *d !e |f >g", id="what means something in YAML"),
+        pytest.param(r"sk-\n\\", id="backslashes"),
+        pytest.param("0123456789", id="digits alone"),
+        pytest.param("1e5", id="a number"),
+        pytest.param("yes", id="a truth"),
+    ],
+)
+def test_compose_gives_milvus_any_key_as_it_is(command: Command, key: str) -> None:
+    secret, *others = [body for body in yaml.safe_load_all(ENVIRONMENT.read_text())][::-1]
+    secret["stringData"] = {"apikey": key}
+    ended = command("render", "-f", "-", "-o", "compose", "--show-secrets", stdin=yaml.safe_dump_all([*others, secret]))
+    block = yaml.safe_load(ended.out)["environment"]
+    assert {_interpolated(value) for value in block.values()} == {key}
+
+
+def _interpolated(value: str) -> str:
+    """As Compose reads it: $$ is a dollar, and any other one the start of a variable."""
+    pairs = value.split("$$")
+    assert "$" not in "".join(pairs)
+    return "$".join(pairs)
+
+
 def test_no_golden_file_that_is_masked_has_a_key() -> None:
     for file in GOLDEN.glob("*.masked.*"):
         assert not [key for key in (*KEYS, "sk-of-the-base") if key in file.read_text()], file.name

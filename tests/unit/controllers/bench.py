@@ -24,7 +24,9 @@ from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.connection.controller import ConnectionController
-from milvus_embedding.controllers.connection.rendering import Rendering
+from milvus_embedding.controllers.connection.proving.canary import Canary
+from milvus_embedding.controllers.connection.rendering.rendering import Rendering
+from milvus_embedding.controllers.connection.rolling.shadowing import Shadowing
 from milvus_embedding.controllers.connection.usage import LabelUsage
 from milvus_embedding.controllers.credential import CredentialController
 from milvus_embedding.controllers.function import FunctionController
@@ -79,6 +81,7 @@ class Bench:
         self.changed = False
         self.secret_values: set[str] = set()
         self._heartbeats: list[Heartbeat] = []
+        self._canaries: list[Canary] = []
         self.restart()
 
     def restart(self) -> None:
@@ -100,10 +103,19 @@ class Bench:
         self.gate = ProviderGate(self.clock)
         self.pending = Pending(self.clock)
         self.absences = Absences(self.clock)
-        self.connections = ConnectionController(
-            gateway=self.gateway, heartbeat=self.heartbeat, rendering=self.rendering, usage=self.usage
+        self.canary = Canary(
+            self.gateway, owner_id=OWNER_ID, clock=self.clock, today=self.clock.today, wake=self.woken.append
         )
-        self.credentials = CredentialController(probes=self.probes, scrubber=self.scrubber)
+        self._canaries.append(self.canary)
+        self.connections = ConnectionController(
+            gateway=self.gateway,
+            heartbeat=self.heartbeat,
+            rendering=self.rendering,
+            usage=self.usage,
+            canary=self.canary,
+            shadowing=Shadowing(self.clock),
+        )
+        self.credentials = CredentialController(probes=self.probes, scrubber=self.scrubber, canary=self.canary)
         self.functions = FunctionController()
         self.collections = CollectionController(
             gateway=self.gateway,
@@ -207,6 +219,8 @@ class Bench:
         for heartbeat in self._heartbeats:
             for key in [key for key in self.world.bodies if key.kind == "MilvusConnection"] + [manifests.CONNECTION]:
                 heartbeat.forget(key)
+        for canary in self._canaries:
+            canary.close()
 
     def assert_no_secret_in(self, log: str) -> None:
         """Nothing that was told, kept in a status or logged holds a value of a Secret."""

@@ -6,7 +6,7 @@ import pytest
 
 from milvus_embedding.clients.milvus.port import AuthenticationFailed, PermissionDenied
 from milvus_embedding.controllers.base import SecretFailed, SecretForbidden, WriteRefused
-from milvus_embedding.controllers.connection import rendering
+from milvus_embedding.controllers.connection.rendering import secret
 from tests.fakes.dashscope import ACCEPTED
 from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.conftest import MakeBench
@@ -273,7 +273,7 @@ async def test_paused_before_it_was_ever_looked_at_is_unknown(bench: Bench) -> N
 async def test_when_there_is_no_room_the_newest_credential_is_refused_and_the_others_go_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendering, "SIZE_LIMIT", 4 * 1024)
+    monkeypatch.setattr(secret, "SIZE_LIMIT", 4 * 1024)
     bench.quickstart()
     await bench.settle()
     big = "k" * (2 * 1024)

@@ -4,7 +4,7 @@ import pytest
 
 from milvus_embedding.api.references import Key
 from milvus_embedding.controllers import eligibility
-from milvus_embedding.controllers.connection import controller
+from milvus_embedding.controllers.connection import report
 from tests.fakes.dashscope import ACCEPTED
 from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import CONNECTION, DEV, DOCS, PROD, collection, connection, credential
@@ -15,7 +15,7 @@ LAST = PROD
 
 @pytest.fixture
 def two_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (eligibility, controller):
+    for module in (eligibility, report):
         monkeypatch.setattr(module, "LABELS_SHOWN", 2)
 
 

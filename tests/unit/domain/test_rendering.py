@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 import yaml
@@ -10,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milvus_embedding.domain.rendering.document import MASK, Provider, config_hash, masked, sections, to_yaml
-from milvus_embedding.domain.rendering.render import Rendered, Source, render
-from milvus_embedding.domain.rendering.state import LabelMemory, dump
+from milvus_embedding.domain.rendering.render import Judgement, Rendered, Source, judged, render
+from milvus_embedding.domain.rendering.rotation import Rotation
+from milvus_embedding.domain.rendering.state import LabelMemory, State, dump
 
 NOW, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+TODAY = datetime.fromisoformat(NOW)
+FRESH, SECOND = Rotation(changed=TODAY), Rotation(generation=2, changed=TODAY)
 LABELS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)
 KEYS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(str.strip)
 HOSTILE = [
@@ -129,7 +133,7 @@ def test_the_hash_differs_with(other: str) -> None:
 def rendered(
     previous: Mapping[str, LabelMemory], *sources: Source, uses: Mapping[str, int] | None = None, released: str = ""
 ) -> Rendered:
-    return render(previous, sources, uses={} if uses is None else uses, released=[released], now=NOW)
+    return render(previous, sources, uses={} if uses is None else uses, released=[released], now=TODAY)
 
 
 def source(value: str | None = "new", label: str = "dev", **changes: object) -> Source:
@@ -144,24 +148,24 @@ TRANSITIONS: dict[str, tuple[LabelMemory | None, Source, LabelMemory | None]] = 
     "a first key that embeds is proven": (
         None,
         source(proven_at=NOW),
-        LabelMemory(owner="n/dev", since=NOW, proven="new", proven_at=NOW),
+        LabelMemory(owner="n/dev", since=NOW, proven="new", proven_at=NOW, rotation=FRESH),
     ),
     "a first key that nobody can prove is a candidate": (
         None,
         source(),
-        LabelMemory(owner="n/dev", since=NOW, candidate="new"),
+        LabelMemory(owner="n/dev", since=NOW, candidate="new", rotation=FRESH),
     ),
     "a first key that is refused is not taken": (None, source(refused=True), None),
     "a first key that cannot be read is nothing": (None, source(None), None),
     "a new key that embeds replaces the proven one": (
         PROVEN,
         source(proven_at=NOW),
-        replace(PROVEN, proven="new", proven_at=NOW),
+        replace(PROVEN, proven="new", proven_at=NOW, rotation=SECOND),
     ),
     "a new key that nobody can prove is a candidate beside the proven one": (
         PROVEN,
         source(),
-        replace(PROVEN, candidate="new"),
+        replace(PROVEN, candidate="new", rotation=SECOND),
     ),
     "a new key that is refused changes nothing": (PROVEN, source(refused=True), PROVEN),
     "the proven key refused by now stays, for it is the last good one": (PROVEN, source("old", refused=True), PROVEN),
@@ -172,10 +176,18 @@ TRANSITIONS: dict[str, tuple[LabelMemory | None, Source, LabelMemory | None]] = 
         source("next", proven_at=NOW),
         replace(PROVEN, proven="next", proven_at=NOW),
     ),
-    "a candidate that is refused gives way to the proven one": (BOTH, source("next", refused=True), PROVEN),
+    "a candidate that is refused gives way to the proven one": (
+        BOTH,
+        source("next", refused=True),
+        replace(PROVEN, rotation=SECOND),
+    ),
     "a candidate that is refused and has no proven one stays": (UNPROVEN, source("old", refused=True), UNPROVEN),
-    "back to the proven value drops the candidate": (BOTH, source("old"), PROVEN),
-    "a newer candidate replaces the older": (BOTH, source("newest"), replace(BOTH, candidate="newest")),
+    "back to the proven value drops the candidate": (BOTH, source("old"), replace(PROVEN, rotation=SECOND)),
+    "a newer candidate replaces the older": (
+        BOTH,
+        source("newest"),
+        replace(BOTH, candidate="newest", rotation=SECOND),
+    ),
     "proven again at a later time": (PROVEN, source("old", proven_at=NOW), replace(PROVEN, proven_at=NOW)),
     "what another owner had is not inherited": (replace(PROVEN, owner="n/other"), source(None), None),
 }
@@ -202,7 +214,7 @@ def test_what_becomes_of_a_label(sentence: str) -> None:
     ],
 )
 def test_a_label_without_a_living_credential(uses: Mapping[str, int] | None, *, stays: bool) -> None:
-    result = render({"dev": PROVEN}, [], uses=uses, released=[], now=NOW)
+    result = render({"dev": PROVEN}, [], uses=uses, released=[], now=TODAY)
 
     assert result.keys == ({"dev": "old"} if stays else {})
     assert result.retained == (("dev",) if stays else ())
@@ -211,9 +223,52 @@ def test_a_label_without_a_living_credential(uses: Mapping[str, int] | None, *, 
 
 @pytest.mark.parametrize("sources", [[], [source()]], ids=["retained", "living"])
 def test_a_released_label_goes_although_it_is_in_use(sources: list[Source]) -> None:
-    result = render({"dev": PROVEN}, sources, uses=None, released=["dev"], now=NOW)
+    result = render({"dev": PROVEN}, sources, uses=None, released=["dev"], now=TODAY)
 
     assert (result.memory, result.keys, result.retained, result.missing) == ({}, {}, (), ())
+
+
+JUDGEMENTS: dict[str, tuple[LabelMemory, str, bool, LabelMemory]] = {
+    "a candidate that embeds through Milvus is proven": (
+        BOTH,
+        "digest of next",
+        True,
+        replace(PROVEN, proven="next", proven_at=NOW, rotation=Rotation(effective=1, effective_at=TODAY)),
+    ),
+    "the proven value stays as it was proven first": (
+        PROVEN,
+        "digest of old",
+        True,
+        replace(PROVEN, rotation=Rotation(effective=1, effective_at=TODAY)),
+    ),
+    "a candidate that is refused gives way and is not to be taken again": (
+        BOTH,
+        "digest of next",
+        False,
+        replace(PROVEN, rotation=replace(SECOND, refused="digest of next")),
+    ),
+    "without another value the refused one stays": (UNPROVEN, "digest of old", False, UNPROVEN),
+    "the proven value that is refused stays": (PROVEN, "digest of old", False, PROVEN),
+    "an answer about another value says nothing": (BOTH, "digest of old", False, BOTH),
+}
+
+
+@pytest.mark.parametrize("sentence", JUDGEMENTS)
+def test_what_was_found_out_through_milvus(sentence: str) -> None:
+    before, digest, embeds, after = JUDGEMENTS[sentence]
+    judgements = {"dev": Judgement(digest, embeds, TODAY), "gone": Judgement("", True, TODAY)}
+
+    found = judged({"dev": before}, judgements, {"dev": f"digest of {before.value}"}, None, TODAY)
+
+    assert found == {"dev": after}
+
+
+def test_a_refused_value_is_forgotten_when_another_one_is_taken() -> None:
+    before = replace(PROVEN, rotation=replace(SECOND, refused="digest"))
+
+    result = rendered({"dev": before}, source("third"))
+
+    assert result.memory["dev"].rotation == Rotation(generation=3, changed=TODAY)
 
 
 SOURCES = st.lists(
@@ -239,7 +294,7 @@ def test_any_order_of_sources_gives_the_same_bytes(sources: list[Source], dice: 
     one, other = rendered(previous, *sources), rendered(dict(reversed(previous.items())), *shuffled)
 
     assert to_yaml(sections(one.keys, Provider())) == to_yaml(sections(other.keys, Provider()))
-    assert dump(one.memory) == dump(other.memory)
+    assert dump(State(one.memory)) == dump(State(other.memory))
     assert one.missing == other.missing
 
 

@@ -170,6 +170,6 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 def _status(response: object) -> "common_pb2.Status":
-    """Some responses carry a status, others are one."""
-    status: common_pb2.Status = getattr(response, "status", response)
+    """Some responses carry a status (one under another name), others are one."""
+    status: common_pb2.Status = getattr(response, "status", None) or getattr(response, "alter_status", response)
     return status

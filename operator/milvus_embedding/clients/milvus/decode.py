@@ -60,6 +60,14 @@ def load_state(response: "milvus_pb2.GetLoadStateResponse") -> LoadState | None:
     return states.get(response.state)
 
 
+def count(response: "milvus_pb2.QueryResults", column: str) -> int | None:
+    """The one number of a count, None if the answer has none."""
+    for data in response.fields_data:
+        if data.field_name == column and data.scalars.long_data.data:
+            return int(data.scalars.long_data.data[0])
+    return None
+
+
 def _field(message: "schema_pb2.FieldSchema") -> Field:
     return Field(
         name=message.name,

@@ -73,6 +73,52 @@ def create_index_request(database: str, collection: str, index: Index) -> "milvu
     )
 
 
+def add_field_request(database: str, collection: str, field: Field) -> "milvus_pb2.AddCollectionFieldRequest":
+    """Raises ValueError if the field names a type that Milvus' protocol does not know."""
+    message = _field(field, is_output=False)
+    return protocol().milvus.AddCollectionFieldRequest(
+        db_name=database, collection_name=collection, schema=message.SerializeToString(deterministic=True)
+    )
+
+
+def drop_field_request(database: str, collection: str, field: str) -> "milvus_pb2.AlterCollectionSchemaRequest":
+    """A field that is nobody's output."""
+    request = protocol().milvus.AlterCollectionSchemaRequest(db_name=database, collection_name=collection)
+    request.action.drop_request.field_name = field
+    return request
+
+
+def drop_function_field_request(
+    database: str, collection: str, function: str
+) -> "milvus_pb2.AlterCollectionSchemaRequest":
+    """A function with its output field."""
+    request = protocol().milvus.AlterCollectionSchemaRequest(db_name=database, collection_name=collection)
+    request.action.drop_request.function_name = function
+    request.action.drop_request.drop_function_output_fields = True
+    return request
+
+
+def add_function_request(
+    database: str, collection: str, function: Function
+) -> "milvus_pb2.AddCollectionFunctionRequest":
+    """A function of its own."""
+    return protocol().milvus.AddCollectionFunctionRequest(
+        db_name=database, collection_name=collection, functionSchema=function_schema(function)
+    )
+
+
+def alter_function_request(
+    database: str, collection: str, function: Function
+) -> "milvus_pb2.AlterCollectionFunctionRequest":
+    """The whole function as it shall be; it is found by its name."""
+    return protocol().milvus.AlterCollectionFunctionRequest(
+        db_name=database,
+        collection_name=collection,
+        function_name=function.name,
+        functionSchema=function_schema(function),
+    )
+
+
 def pairs(values: Mapping[str, str]) -> "list[common_pb2.KeyValuePair]":
     """KeyValuePairs, sorted by key."""
     pair = protocol().common.KeyValuePair

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import grpc
 
 from milvus_embedding.clients.milvus.port import (
+    NOT_FOUND,
+    NOT_LOADED,
     AuthenticationFailed,
     ConnectionLost,
     DatabaseNotFound,
@@ -29,9 +31,10 @@ from milvus_embedding.domain.scrub import Scrubber
 if TYPE_CHECKING:
     from pymilvus.grpc_gen import common_pb2
 
-COLLECTION_NOT_FOUND = 100
+COLLECTION_NOT_FOUND = NOT_FOUND
 INDEX_NOT_FOUND = 700
 ALIAS_NOT_FOUND = 1600
+COLLECTION_NOT_LOADED, PARTITION_NOT_LOADED = sorted(NOT_LOADED)
 UNCLASSIFIED = 65535
 
 _DATABASE_NOT_FOUND = 800
@@ -39,7 +42,9 @@ _RATE_LIMIT, _UNIMPLEMENTED = 8, 10
 # Of servers before 2.3, which set the legacy field alone.
 _LEGACY = {3: 1402, 4: COLLECTION_NOT_FOUND, 25: INDEX_NOT_FOUND, 28: COLLECTION_NOT_FOUND, 49: _RATE_LIMIT}
 
-_DATABASE_TEXT = re.compile(r"database not found|database '?[\w-]*'? ?(?:does not exist|not found)", re.IGNORECASE)
+_DATABASE_TEXT = re.compile(r"database not found|database[: ]?'?[\w-]*'? ?(?:does not exist|not found)", re.IGNORECASE)
+# Of parts behind the proxy, which pass such errors on without their code.
+_NOT_LOADED_TEXT = {"collection not loaded": COLLECTION_NOT_LOADED, "partition not loaded": PARTITION_NOT_LOADED}
 _NOT_READY = re.compile(r"\bnot ready|is not serving|node is not healthy|state code: (?:Initializing|StandBy)", re.I)
 _CUT_OFF = re.compile(r"context (?:deadline exceeded|canceled)|deadlineexceeded|rpc error: code = Unavailable", re.I)
 _PERMISSION = re.compile(r"permission deny|permission denied|privilege not permitted", re.IGNORECASE)
@@ -122,6 +127,8 @@ def from_status(status: "common_pb2.Status", call: Call, scrubber: Scrubber) -> 
         return (_interrupted if happened else unreachable)(call, "it is starting and not ready yet")
     if _CUT_OFF.search(text):
         return _interrupted(call, "a part of Milvus did not answer in time")
+    if code == UNCLASSIFIED:
+        code = next((known for words, known in _NOT_LOADED_TEXT.items() if words in text), code)
     return _refused(text, code, call, scrubber)
 
 

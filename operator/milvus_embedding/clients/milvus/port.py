@@ -16,13 +16,18 @@ Every method is one external call with a deadline. Messages in errors are scrubb
     └── Rejected               Milvus refused the request (code and text)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.target import Target
-from milvus_embedding.domain.schema import Description, Index, LoadState, Schema
+from milvus_embedding.domain.schema import Description, Field, Function, Index, LoadState, Schema
+
+NOT_FOUND = 100
+"""The code of a Rejected call whose collection is not there."""
+NOT_LOADED = frozenset({101, 201})
+"""Codes of a Rejected count or search: the collection, or a partition, is not loaded."""
 
 
 class MilvusError(Exception):
@@ -109,24 +114,112 @@ class Milvus(Protocol):
 
     async def list_aliases(self, database: str, name: str) -> Sequence[str]: ...
 
-    async def load_state(self, database: str, name: str) -> LoadState: ...
+    async def load_state(self, database: str, name: str, *, partitions: Sequence[str] = ()) -> LoadState:
+        """Without `partitions` Milvus says Loaded while some partition is not; with all of their names it tells the
+        truth: Loaded only if every one of them is.
+        """
+
+    async def count_rows(self, database: str, name: str, *, partitions: Sequence[str] = ()) -> int:
+        """By count(*) at consistency Strong, of `partitions` or of those that are loaded: it is the number of all
+        rows only if `load_state` with all partitions says Loaded. Rejected with NOT_LOADED if the collection is not
+        loaded, or a partition that is named. Never the statistics, which are no evidence.
+        """
+
+    async def list_replicas(self, database: str, name: str) -> Sequence[str]:
+        """The resource group of each replica, sorted; empty if the collection is not loaded."""
+
+    async def list_resource_groups(self) -> Sequence[str]: ...
 
     async def alias_target(self, database: str, alias: str) -> str | None:
         """The collection that an alias points to, None if there is no such alias."""
 
-    # Calls that change something.
+    # Calls that change something. Those that name a collection take an alias for it as well: describe first.
+    async def create_database(self, database: str) -> None:
+        """Refused if it is there already."""
+
     async def create_collection(self, database: str, name: str, schema: Schema) -> None:
         """CreateCollection alone: no index, no load. Runs the live check of every embedding function."""
 
     async def create_partition(self, database: str, name: str, partition: str) -> None: ...
 
+    async def drop_partition(self, database: str, name: str, partition: str) -> None:
+        """Drops it with its rows; one that is not there changes nothing. It has to be released before."""
+
     async def create_index(self, database: str, name: str, index: Index) -> None:
         """Starts the build and returns; list_indexes tells when it has finished."""
 
+    async def alter_index(self, database: str, name: str, index: str, params: Mapping[str, str]) -> None:
+        """Sets parameters that need no other index (mmap.enabled, warmup). Only while the collection is released."""
+
+    async def drop_index_params(self, database: str, name: str, index: str, keys: Sequence[str]) -> None:
+        """The counterpart of alter_index: back to the server's default."""
+
+    async def drop_index(self, database: str, name: str, index: str) -> None:
+        """Rows stay. One that is not there changes nothing. An index of a vector needs the collection released."""
+
     async def load(self, database: str, name: str, *, replicas: int, resource_groups: Sequence[str]) -> None:
-        """Starts loading and returns; load_state tells when it has finished."""
+        """Starts loading and returns; load_state tells when it has finished. All partitions are loaded."""
+
+    async def release(self, database: str, name: str) -> None:
+        """Out of memory: searches and queries fail until it is loaded again. Rows and indexes stay."""
+
+    async def release_partitions(self, database: str, name: str, partitions: Sequence[str]) -> None:
+        """The same for some partitions: from now on searches leave them out without a word."""
 
     async def create_alias(self, database: str, name: str, alias: str) -> None: ...
+
+    async def alter_alias(self, database: str, name: str, alias: str) -> None:
+        """Moves an alias that exists from whatever it points to, in one step. Inserts under way may land there yet."""
+
+    async def drop_alias(self, database: str, alias: str) -> None:
+        """Clients that use it fail from now on. One that is not there changes nothing."""
+
+    async def alter_properties(self, database: str, name: str, properties: Mapping[str, str]) -> None:
+        """Sets these properties of the collection and leaves the others; `collection.description` and
+        `consistency_level` set these two. A TTL expires rows that are there; `dynamicfield.enabled` has to come alone.
+        """
+
+    async def drop_properties(self, database: str, name: str, keys: Sequence[str]) -> None:
+        """Back to the server's defaults; a key that is not set changes nothing."""
+
+    async def alter_field(self, database: str, name: str, field: str, params: Mapping[str, str]) -> None:
+        """Sets max_length, max_capacity, mmap.enabled, warmup or `field.description`. Nobody looks at stored values."""
+
+    async def drop_field_params(self, database: str, name: str, field: str, keys: Sequence[str]) -> None:
+        """The counterpart of alter_field for mmap.enabled and warmup."""
+
+    async def add_field(self, database: str, name: str, field: Field) -> None:
+        """A nullable field; rows that are there have its default or null. There is no way back before 3.0."""
+
+    async def drop_field(self, database: str, name: str, field: str) -> None:
+        """Drops it with its values in every row (3.0 and newer)."""
+
+    async def add_function(self, database: str, name: str, function: Function) -> None:
+        """On a vector field that is there and that no function fills (2.6.7 to 2.6.x). Runs its live check; rows that
+        are there keep their vectors.
+        """
+
+    async def alter_function(self, database: str, name: str, function: Function) -> None:
+        """Replaces the function of that name as a whole (2.6.7 and newer). Runs the live check, before 2.6.9 that of
+        every function of the collection. No row is embedded anew: another model would mix two vector spaces. 3.0 and
+        newer compare parameters as exact strings and take other connection parameters only.
+        """
+
+    async def drop_function(self, database: str, name: str, function: str) -> None:
+        """The field stays with its vectors, as a plain one (2.6.7 to 2.6.x). One that is not there changes nothing."""
+
+    async def drop_function_field(self, database: str, name: str, function: str) -> None:
+        """Drops the function, its output field with all vectors, and its index (3.0 and newer)."""
+
+    async def rename_collection(self, database: str, name: str, new: str) -> None:
+        """Within the database; refused if the new name is taken. Aliases stay with the collection."""
+
+    async def drop_collection(self, database: str, name: str) -> None:
+        """Drops it with all that it holds; of a name that is not there it changes nothing.
+
+        Milvus goes by the name alone: never call this without a describe directly before that shows this very name
+        (not an alias), our stamp and no alias on it, and never to make something fit that differs.
+        """
 
     async def close(self) -> None:
         """Closes the connection; no other method may be called afterwards."""

@@ -18,7 +18,7 @@ from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.embedding import embeddings
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.paused import paused_ready
-from milvus_embedding.controllers.references import connection_for_collections
+from milvus_embedding.controllers.references import admits, connection_for_collections
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.acts import Act, CreateAlias, CreateIndex, CreatePartition, Load, is_unsettled, missing
 from milvus_embedding.domain.compare import ABSENT, Difference, index_differences, other_differences, schema_differences
@@ -130,7 +130,9 @@ class CollectionController:
             have = await self._converge.complete(subject, have)
         self._pending.settle(collection.key)
         self._absences.forget(collection.key)
-        self._require_ours(collection, connection, want, have)
+        grant = connection.spec.allowed_adoption
+        may_adopt = admits(world, grant, collection.namespace, own_namespace=connection.namespace)
+        self._require_ours(collection, want, have, may_adopt=may_adopt)
         if _repairs(collection) and missing(want, have):
             have = await self._converge.complete(subject, have)
         elif is_unsettled(have):
@@ -138,11 +140,9 @@ class CollectionController:
         self._patience.forget(collection.key)
         return Outcome(status=_judge(collection, want, have), wake=tuple(woken))
 
-    def _require_ours(
-        self, collection: MilvusCollection, connection: MilvusConnection, want: Desired, have: Observation
-    ) -> None:
+    def _require_ours(self, collection: MilvusCollection, want: Desired, have: Observation, *, may_adopt: bool) -> None:
         owner = Owner(self._owner_id, collection.namespace, collection.name)
-        require_ours(collection, connection, want, have, owner=owner, accepted_ids=self._accepted_ids)
+        require_ours(collection, want, have, owner=owner, accepted_ids=self._accepted_ids, may_adopt=may_adopt)
 
     def _stamped(self, collection: MilvusCollection, want: Desired) -> Schema:
         owner = Owner(self._owner_id, collection.namespace, collection.name)

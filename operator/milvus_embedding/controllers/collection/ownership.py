@@ -1,7 +1,6 @@
 """May this object touch what stands under its name? Answers by exception, before anything is changed."""
 
 from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
-from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.domain.compare import Difference, schema_differences
 from milvus_embedding.domain.desired import Desired
@@ -23,14 +22,17 @@ class NotMatching(Blocked):
 
 def require_ours(
     collection: MilvusCollection,
-    connection: MilvusConnection,
     want: Desired,
     have: Observation,
     *,
     owner: Owner,
     accepted_ids: tuple[str, ...],
+    may_adopt: bool,
 ) -> None:
-    """Raises Blocked unless the collection bears our stamp and is the one that we know."""
+    """Raises Blocked unless the collection bears our stamp and is the one that we know.
+
+    may_adopt: whether the connection's allowedAdoption admits the namespace.
+    """
     name, described = want.name, have.description
     if described.name != name:
         raise Blocked(
@@ -45,15 +47,14 @@ def require_ours(
             text = f"collection {name} belongs to {whose}; it is not touched"
             raise Blocked(Reason.OWNED_BY_OTHER, text, retry_after=OTHERS_AGAIN)
         case Standing.UNSTAMPED:
-            raise _unstamped(collection, connection, want, have)
+            raise _unstamped(collection, want, have, may_adopt=may_adopt)
         case Standing.OURS:
             _require_same(collection, have)
 
 
-def _unstamped(collection: MilvusCollection, connection: MilvusConnection, want: Desired, have: Observation) -> Blocked:
+def _unstamped(collection: MilvusCollection, want: Desired, have: Observation, *, may_adopt: bool) -> Blocked:
     taken = f"collection {want.name} exists in Milvus and was not created by this operator; it is not touched"
-    allowed = connection.spec.allowed_adoption.allows(collection.namespace, own_namespace=connection.namespace)
-    if collection.spec.adoption_policy is AdoptionPolicy.NEVER or not allowed:
+    if collection.spec.adoption_policy is AdoptionPolicy.NEVER or not may_adopt:
         text = f"{taken}: set spec.collectionName to a free name"
         return Blocked(Reason.NAME_TAKEN, text, retry_after=OTHERS_AGAIN)
     differences = schema_differences(want.schema, have.description.schema)

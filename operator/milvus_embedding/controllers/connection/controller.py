@@ -1,247 +1,172 @@
-"""The connection's pass: render first (that needs no Milvus), then see whether Milvus answers, then report both."""
+"""The connection's pass: see what runs, render (needs no Milvus), roll, ask whether Milvus answers, and report it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from milvus_embedding.api.connection import CaKind, LabelState, MilvusConnection
-from milvus_embedding.api.credential import EmbeddingCredential
+from milvus_embedding.api.connection import CaKind, MilvusConnection, RolloutStrategy, Verify
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, NATIVE_ENDPOINT_INTL
+from milvus_embedding.clients.kube.port import KubeError
 from milvus_embedding.clients.milvus.port import AuthenticationFailed, MilvusError, PermissionDenied
 from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.connection.composition import provider_url
-from milvus_embedding.controllers.connection.rendering import Delivery, Rendering
+from milvus_embedding.controllers.connection import report
+from milvus_embedding.controllers.connection.proving.canary import Canary
+from milvus_embedding.controllers.connection.rendering.composition import provider_url
+from milvus_embedding.controllers.connection.rendering.rendering import Delivery, Rendering
+from milvus_embedding.controllers.connection.report import Config, Reach
+from milvus_embedding.controllers.connection.rolling.rollout import Rolled, roll
+from milvus_embedding.controllers.connection.rolling.shadowing import Shadowing
+from milvus_embedding.controllers.connection.rolling.targets import Targets, find, read_milvus, uri_of
 from milvus_embedding.controllers.connection.usage import LabelUsage
-from milvus_embedding.controllers.eligibility import LABELS_SHOWN, owner_of
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.heartbeat import Health, Heartbeat
 from milvus_embedding.controllers.paused import while_paused
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
+from milvus_embedding.domain.delivery.rollout import CONDITION
+from milvus_embedding.domain.delivery.workload import MilvusResource
 from milvus_embedding.domain.reasons import Reason
 
 RETAINED_LOOK_SECONDS = 60.0
 UNWATCHED_AGAIN_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    condition: Assertion
-    version: str | None
-    retry_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Config:
-    """What came of rendering; `delivery` None if it was blocked or there is nothing to render."""
-
-    condition: Assertion | None
-    delivery: Delivery | None
-    retry_after: float | None = None
+UNSEEN_AGAIN_SECONDS = 5.0
 
 
 class ConnectionController:
     """Implements controllers.base.Controller."""
 
-    def __init__(self, *, gateway: Gateway, heartbeat: Heartbeat, rendering: Rendering, usage: LabelUsage) -> None:
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        heartbeat: Heartbeat,
+        rendering: Rendering,
+        usage: LabelUsage,
+        canary: Canary,
+        shadowing: Shadowing,
+    ) -> None:
         self._gateway = gateway
         self._heartbeat = heartbeat
         self._rendering = rendering
         self._usage = usage
+        self._canary = canary
+        self._shadowing = shadowing
 
     async def reconcile(self, resource: MilvusConnection, world: World) -> Outcome:
         try:
             refuse_unsupported(resource)
         except Blocked as blocked:
             ready = false("Ready", blocked.reason, blocked.message)
-            return Outcome(status=Draft(resource.metadata.generation, with_summary([ready]), _former(resource)))
-        config = await self._render(resource, world)
-        reach = await self._reach(resource, world)
-        conditions = _conditions(resource, config, reach)
-        fields = _fields(resource, world, config, reach)
-        draft = Draft(resource.metadata.generation, while_paused(resource, conditions), fields)
-        return Outcome(status=draft, requeue_after=_soonest(config, reach), wake=_heirs(config.delivery))
+            return Outcome(status=Draft(resource.metadata.generation, with_summary([ready]), report.former(resource)))
+        milvus, lost = await _milvus_of(resource, world)
+        targets = await _targets(resource, milvus, lost, world)
+        config = await self._render(resource, world, targets)
+        rolled = await self._roll(resource, config, targets, world)
+        reach = await self._reach(resource, world, milvus, lost)
+        self._prove(resource, config.delivery, reach, world)
+        conditions = report.conditions(resource, config, reach, rolled)
+        fields = report.fields(resource, world, config, reach, rolled)
+        return Outcome(
+            status=Draft(resource.metadata.generation, while_paused(resource, conditions), fields),
+            requeue_after=_soonest(config.retry_after, reach.retry_after, rolled.retry_after if rolled else None),
+            notes=rolled.notes if rolled else (),
+            wake=_heirs(config.delivery),
+        )
 
     async def forget(self, key: Key) -> None:
         self._heartbeat.forget(key)
         self._usage.forget(key)
+        self._canary.forget(key)
+        self._shadowing.forget(key)
         await self._gateway.drop(key)
 
-    async def _render(self, connection: MilvusConnection, world: World) -> _Config:
+    async def _render(self, connection: MilvusConnection, world: World, targets: Targets | None) -> Config:
         if connection.spec.embedding is None:
-            return _Config(None, None)
+            return Config(None, None)
         try:
             if url := provider_url(connection):
                 self._gateway.check(url, "spec.embedding.dashscope.url")
-            delivery = await self._rendering.deliver(connection, world)
+            delivery = await self._rendering.deliver(
+                connection,
+                world,
+                running=targets.running if targets is not None else None,
+                proofs=self._canary.proofs(connection.key),
+            )
         except Blocked as blocked:
-            return _Config(false("ConfigRendered", blocked.reason, blocked.message), None, blocked.retry_after)
+            return Config(false("ConfigRendered", blocked.reason, blocked.message), None, blocked.retry_after)
         delays = (RETAINED_LOOK_SECONDS if delivery.retained else None, delivery.retry_after)
-        retry = min((delay for delay in delays if delay is not None), default=None)
-        return _Config(_rendered(connection, world, delivery), delivery, retry)
+        return Config(report.rendered(connection, world, delivery), delivery, _soonest(*delays))
 
-    async def _reach(self, connection: MilvusConnection, world: World) -> _Reach:
+    async def _roll(
+        self, connection: MilvusConnection, config: Config, targets: Targets | None, world: World
+    ) -> Rolled | None:
+        """None if there is nothing rendered to be rolled."""
+        if config.delivery is None:
+            return None
+        incomplete = config.condition is not None and config.condition.reason is Reason.CONFIG_INCOMPLETE
+        hold = None
+        if incomplete and config.condition is not None:
+            hold = false(CONDITION, Reason.CONFIG_INCOMPLETE, f"nothing is rolled: {config.condition.message}")
+        rolled = await roll(connection, config.delivery, targets, hold, world)
+        return await self._shadowing.judge(rolled, connection, config.delivery, targets, world)
+
+    async def _reach(
+        self, connection: MilvusConnection, world: World, milvus: MilvusResource | None, lost: Blocked | None
+    ) -> Reach:
         try:
-            milvus = await self._gateway.refresh(connection, world)
+            if lost is not None:
+                raise lost
+            uri = uri_of(connection, milvus)
+            client = await self._gateway.refresh(connection, world, uri)
         except Blocked as blocked:
-            return _Reach(false("Reachable", blocked.reason, blocked.message), None, blocked.retry_after)
-        health = await self._heartbeat.health(connection.key, milvus)
+            return Reach(false("Reachable", blocked.reason, blocked.message), "", None, blocked.retry_after)
+        health = await self._heartbeat.health(connection.key, client)
         retry = UNWATCHED_AGAIN_SECONDS if health.version is None and _has_unwatched_ca(connection) else None
-        return _Reach(_reachable(connection, health), health.version, retry)
+        return Reach(_reachable(uri, health), uri, health.version, retry)
+
+    def _prove(self, connection: MilvusConnection, delivery: Delivery | None, reach: Reach, world: World) -> None:
+        """Has the keys proven that have come as far as can be seen, and are not known to embed."""
+        embedding = connection.spec.embedding
+        asked = embedding is not None and embedding.verify is Verify.CANARY and not connection.spec.paused
+        if asked and delivery is not None and reach.condition.status is Truth.TRUE:
+            self._canary.want(connection, delivery.unproven)
+        else:
+            self._canary.hold(connection.key)
 
 
-def _reachable(connection: MilvusConnection, health: Health) -> Assertion:
+async def _milvus_of(connection: MilvusConnection, world: World) -> tuple[MilvusResource | None, Blocked | None]:
+    """The Milvus resource, or why there is none to be had."""
+    try:
+        return await read_milvus(connection, world), None
+    except Blocked as blocked:
+        return None, blocked
+    except KubeError as error:
+        text = f"spec.milvusRef: the Milvus resource cannot be read: {error}"
+        return None, Blocked(Reason.MILVUS_NOT_READY, text, retry_after=UNSEEN_AGAIN_SECONDS)
+
+
+async def _targets(
+    connection: MilvusConnection, milvus: MilvusResource | None, lost: Blocked | None, world: World
+) -> Targets | None:
+    embedding = connection.spec.embedding
+    if lost is not None:
+        if embedding is None or connection.spec.effective_strategy is RolloutStrategy.NONE:
+            return None
+        return Targets(against=false(CONDITION, lost.reason, lost.message))
+    try:
+        return await find(connection, milvus, world)
+    except KubeError as error:
+        return Targets(against=unknown(CONDITION, Reason.DELIVERY_UNKNOWN, f"the workloads cannot be read: {error}"))
+
+
+def _reachable(uri: str, health: Health) -> Assertion:
     match health.error:
         case None:
-            return true("Reachable", Reason.REACHABLE, f"{connection.spec.uri} answers")
+            return true("Reachable", Reason.REACHABLE, f"{uri} answers")
         case PermissionDenied():
-            return true("Reachable", Reason.REACHABLE, f"{connection.spec.uri} answers, without telling its version")
+            return true("Reachable", Reason.REACHABLE, f"{uri} answers, without telling its version")
         case AuthenticationFailed():
-            text = f"{connection.spec.uri} refused the login: {health.error}; correct the Secret of spec.authSecretRef"
+            text = f"{uri} refused the login: {health.error}; correct the Secret of spec.authSecretRef"
             return false("Reachable", Reason.AUTHENTICATION_FAILED, text)
         case MilvusError():
-            return false("Reachable", Reason.UNREACHABLE, f"{connection.spec.uri} does not answer: {health.error}")
-
-
-def _rendered(connection: MilvusConnection, world: World, delivery: Delivery) -> Assertion:
-    lacking = [
-        label
-        for label in delivery.missing
-        if label not in delivery.refused and _is_needed(connection, world, delivery.living.get(label))
-    ]
-    if lacking:
-        return false(
-            "ConfigRendered",
-            Reason.CONFIG_INCOMPLETE,
-            f"no key for {', '.join(lacking[:8])}: see its EmbeddingCredential; the other labels are rendered",
-        )
-    if delivery.refused:
-        return false(
-            "ConfigRendered",
-            Reason.CONFIG_TOO_LARGE,
-            f"no room for {', '.join(delivery.refused[:8])} in the Secret: remove credentials; the others are rendered",
-        )
-    if (text := _default_missing(connection, delivery)) is not None:
-        return false("ConfigRendered", Reason.CONFIG_INCOMPLETE, text)
-    url = provider_url(connection)
-    if "/compatible-mode/" in url:
-        native = NATIVE_ENDPOINT_INTL if "dashscope-intl" in url else NATIVE_ENDPOINT
-        return true(
-            "ConfigRendered",
-            Reason.URL_SUSPECT,
-            f"spec.embedding.dashscope.url {url} is the OpenAI-compatible address, and Milvus sends the native request "
-            f"to it as it stands; {native} is the one that answers it",
-        )
-    return true("ConfigRendered", Reason.RENDERED, f"Secret {delivery.secret_name} is up to date")
-
-
-def _is_needed(connection: MilvusConnection, world: World, credential: EmbeddingCredential | None) -> bool:
-    """A label without a key is a fault of the whole only if somebody would use it now."""
-    if credential is None:
-        return False
-    return owner_of(credential) == _default_owner(connection) or world.used_by(credential.key) > 0
-
-
-def _default_owner(connection: MilvusConnection) -> str | None:
-    ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
-    return f"{connection.namespace}/{ref.name}" if ref is not None else None
-
-
-def _default_missing(connection: MilvusConnection, delivery: Delivery) -> str | None:
-    """A sentence if the default key has no label: its credential is not there, and none is remembered of it."""
-    owner = _default_owner(connection)
-    if owner is None or any(entry.owner == owner for entry in delivery.memory.values()):
-        return None
-    if any(owner_of(credential) == owner for credential in delivery.living.values()):
-        return None
-    name = owner.partition("/")[2]
-    if owner in delivery.wanting:
-        return (
-            f"spec.embedding.dashscope.credentialRef: EmbeddingCredential {name} has no label, see its Ready; "
-            "the provider has no default key meanwhile"
-        )
-    return (
-        f"spec.embedding.dashscope.credentialRef: there is no EmbeddingCredential {name} for this connection in "
-        "its namespace; create it, or leave credentialRef out"
-    )
-
-
-def _conditions(connection: MilvusConnection, config: _Config, reach: _Reach) -> tuple[Assertion, ...]:
-    listed = [reach.condition]
-    if config.condition is not None:
-        listed.append(config.condition)
-        listed.append(_delivered(config))
-    if config.delivery is not None:
-        listed.append(_retained(config.delivery))
-    return with_summary([_ready(reach, config), *listed])
-
-
-def _ready(reach: _Reach, config: _Config) -> Assertion:
-    for condition in (reach.condition, config.condition):
-        if condition is not None and condition.status is not Truth.TRUE:
-            return false("Ready", condition.reason, condition.message)
-    if config.delivery is None:
-        return true("Ready", Reason.READY, "Milvus answers")
-    return true("Ready", Reason.READY, f"Milvus answers; {len(config.delivery.memory)} label(s) rendered")
-
-
-def _delivered(config: _Config) -> Assertion:
-    if config.delivery is None:
-        return false("ConfigDelivered", Reason.NOT_DELIVERED, "nothing is rendered yet, see ConfigRendered")
-    text = "rollout.strategy is None: whoever restarts Milvus, or lets it re-read the file, delivers the Secret"
-    return unknown("ConfigDelivered", Reason.DELIVERY_UNKNOWN, text)
-
-
-def _retained(delivery: Delivery) -> Assertion:
-    if not delivery.retained:
-        return false("LabelsRetained", Reason.NO_LABELS_RETAINED, "every rendered label has its credential")
-    text = ", ".join(f"{label} ({delivery.uses.get(label, 'unknown')})" for label in delivery.retained[:16])
-    return true(
-        "LabelsRetained",
-        Reason.LABELS_RETAINED,
-        f"labels without a credential that collections may name (number of collections): {text}; "
-        "spec.embedding.releaseLabels drops them now",
-    )
-
-
-def _fields(connection: MilvusConnection, world: World, config: _Config, reach: _Reach) -> Mapping[str, object]:
-    former = _former(connection)
-    fields: dict[str, object] = {
-        "endpoint": connection.spec.uri,
-        "serverVersion": reach.version or former.get("serverVersion"),
-        "secretName": connection.secret_name,
-    }
-    if config.delivery is None:
-        kept = ("config", "labels") if connection.spec.embedding is not None else ()
-        return fields | {name: former[name] for name in kept if name in former}
-    return fields | {
-        "config": {"hash": config.delivery.hash},
-        "labels": _labels(connection, world, config.delivery)[:LABELS_SHOWN] or None,
-    }
-
-
-def _labels(connection: MilvusConnection, world: World, delivery: Delivery) -> list[dict[str, object]]:
-    shown = []
-    for label, entry in sorted(delivery.memory.items()):
-        namespace, _, name = entry.owner.partition("/")
-        retained = label in delivery.retained
-        count = delivery.uses.get(label) if retained else world.used_by(Key("EmbeddingCredential", namespace, name))
-        shown.append(_label(label, (namespace, name), LabelState.RETAINED if retained else LabelState.ACTIVE, count))
-        shown[-1]["since"] = entry.since
-    released = connection.spec.embedding.release_labels if connection.spec.embedding else ()
-    for found, credential in delivery.wanting.values():
-        if found in released:
-            shown.append(_label(found, (credential.namespace, credential.name), LabelState.RELEASED, None))
-    return shown
-
-
-def _label(label: str, owner: tuple[str, str], state: LabelState, collections: int | None) -> dict[str, object]:
-    entry: dict[str, object] = {"label": label, "credential": {"namespace": owner[0], "name": owner[1]}}
-    entry["state"] = str(state)
-    if collections is not None:
-        entry["collections"] = collections
-    return entry
+            return false("Reachable", Reason.UNREACHABLE, f"{uri} does not answer: {health.error}")
 
 
 def _heirs(delivery: Delivery | None) -> tuple[Key, ...]:
@@ -258,12 +183,6 @@ def _has_unwatched_ca(connection: MilvusConnection) -> bool:
     return ca is not None and ca.kind is CaKind.CONFIG_MAP
 
 
-def _former(connection: MilvusConnection) -> dict[str, object]:
-    """The fields of the present status, to keep what this pass could not learn."""
-    dumped = connection.status.to_yaml()
-    return {name: value for name, value in dumped.items() if name not in ("conditions", "observedGeneration") and value}
-
-
-def _soonest(*parts: _Config | _Reach) -> float | None:
-    delays: Sequence[float] = [p.retry_after for p in parts if p.retry_after is not None]
-    return min(delays, default=None)
+def _soonest(*delays: float | None) -> float | None:
+    known = [delay for delay in delays if delay is not None]
+    return min(known, default=None)

@@ -4,22 +4,29 @@ a credential may go. Whatever cannot be seen counts as in use.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from milvus_embedding.api.connection import MilvusConnection
+from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.references import Key
+from milvus_embedding.clients.kube.port import KubeError
 from milvus_embedding.clients.milvus.port import Milvus, MilvusError
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.eligibility import default_label
 from milvus_embedding.controllers.gateway import Gateway
+from milvus_embedding.domain.canary import NAME_PREFIX, is_marked
 from milvus_embedding.domain.labels import fold
+from milvus_embedding.domain.reasons import Reason
+from milvus_embedding.domain.rendering.state import Memory
 from milvus_embedding.domain.schema import FunctionKind
 
 LOOK_STANDS_SECONDS = 15.0
 LOOK_STANDS_TIMES = 10.0
 """A look stands ten times as long as it took: a Milvus full of collections is not looked through all the time."""
 AT_ONCE = 4
+LABELS_AGAIN_SECONDS = 60.0
 BY_DEFAULT = ""
 """Stands for whatever label is the provider's default: functions that name none use that."""
 
@@ -64,6 +71,36 @@ class LabelUsage:
         self._looks[connection.key] = (until, counted)
         return Look(counted, remembered=False)
 
+    async def of_orphans(
+        self,
+        connection: MilvusConnection,
+        world: World,
+        memory: Memory,
+        living: Container[str],
+    ) -> Mapping[str, int] | None:
+        """Collections per label for the labels without a living credential; None while that cannot be known."""
+        orphans = {label: entry.owner for label, entry in memory.items() if label not in living}
+        if not orphans:
+            return {}
+        look = await self.look(connection, world)
+        uses = uses_of(orphans, look, connection, world)
+        if look is not None and look.remembered and uses is not None and not all(uses.values()):
+            uses = uses_of(orphans, await self.look(connection, world, now=True), connection, world)
+        return uses and {label: count or await _unseen(orphans[label], world) for label, count in uses.items()}
+
+    async def refuse_to_lose_labels(self, connection: MilvusConnection, world: World, memory: Memory) -> None:
+        """Delivery was File until now, and Environment has no labels."""
+        look = await self.look(connection, world, now=True)
+        uses = uses_of({label: entry.owner for label, entry in memory.items()}, look, connection, world, named=True)
+        used = sorted(label for label in memory if uses is None or uses[label])
+        if used:
+            raise Blocked(
+                Reason.LABELS_IN_USE,
+                f"spec.embedding.delivery: collections name {', '.join(used[:8])}, or may; Environment has no labels: "
+                "set delivery back to File",
+                retry_after=LABELS_AGAIN_SECONDS,
+            )
+
     def forget(self, connection: Key) -> None:
         self._looks.pop(connection, None)
 
@@ -83,7 +120,45 @@ async def look(milvus: Milvus) -> Mapping[str, int]:
 async def _labels(milvus: Milvus, database: str, name: str) -> set[str]:
     described = await milvus.describe(database, name)
     if described is None:
+        if name.startswith(NAME_PREFIX):
+            return set()
         raise MilvusError(f"collection {name} of database {database} went away while its labels were looked up")
+    if is_marked(described.schema.properties):
+        return set()
     # Of kinds that this version does not know some may use a key too.
     users = (f for f in described.schema.functions if f.kind is FunctionKind.TEXT_EMBEDDING or "credential" in f.params)
     return {fold(f.params.get("credential") or BY_DEFAULT) for f in users}
+
+
+def uses_of(
+    orphans: Mapping[str, str], look: Look | None, connection: MilvusConnection, world: World, *, named: bool = False
+) -> dict[str, int] | None:
+    """orphans: label -> owner. By the specs that name a label or by what Milvus has, whichever is more.
+
+    named: functions that name no label do not count for the default one.
+    """
+    if look is None:
+        return None
+    default = None if named else default_label(connection, orphans.items())
+    unnamed = {default: look.count(BY_DEFAULT)}
+    return {
+        label: max(world.used_by(credential_key(owner)), look.count(label) + unnamed.get(label, 0))
+        for label, owner in orphans.items()
+    }
+
+
+async def _unseen(owner: str, world: World) -> int:
+    """1 if the credential is there and the cache does not know of it (yet): a cache proves no absence."""
+    key = credential_key(owner)
+    if world.get(EmbeddingCredential, key.namespace, key.name) is not None:
+        return 0
+    try:
+        return int(await world.exists(key))
+    except KubeError:
+        return 1
+
+
+def credential_key(owner: str) -> Key:
+    """owner: namespace/name, as the rendered Secret remembers it."""
+    namespace, _, name = owner.partition("/")
+    return Key(EmbeddingCredential.KIND, namespace, name)

@@ -52,6 +52,14 @@ def masked(document: Mapping[str, object]) -> dict[str, object]:
     return {**document, "credential": {label: {"apikey": MASK} for label in labels}}
 
 
+def means(text: bytes, document: Mapping[str, object]) -> bool:
+    """Whether a text, perhaps of another version or edited by hand, says the same as a document."""
+    try:
+        return bool(yaml.safe_load(text) == document)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False
+
+
 def config_hash(keys: Mapping[str, str], provider: Provider, *, owner_id: str, connection: str) -> str:
     """HMAC over the meaning. The same in every version of the operator; tells nothing about the keys.
 

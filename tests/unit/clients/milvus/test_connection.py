@@ -46,6 +46,16 @@ async def test_a_creation_that_was_cut_off_is_unknown_and_never_sent_again(
     assert embedded.calls["CreateCollection"] == 1
 
 
+async def test_a_drop_that_was_cut_off_is_unknown_and_never_sent_again(
+    client: PymilvusClient, embedded: EmbeddedMilvus
+) -> None:
+    await client.create_collection("default", "docs", PLAIN)
+    embedded.faults.break_connection("DropCollection")
+    with pytest.raises(OutcomeUnknown, match="may have happened"):
+        await client.drop_collection("default", "docs")
+    assert embedded.calls["DropCollection"] == 1
+
+
 async def test_a_read_that_was_cut_off_is_unreachable(client: PymilvusClient, embedded: EmbeddedMilvus) -> None:
     embedded.faults.break_connection("DescribeCollection")
     with pytest.raises(Unreachable):

@@ -174,6 +174,40 @@ async def test_looking_into_a_collection_that_is_not_there_is_refused(milvus: Mi
     assert refusal.value.code == 100
 
 
+async def test_a_dropped_collection_is_gone_and_another_stays(milvus: Milvus) -> None:
+    await milvus.create_collection("default", "docs", embedding())
+    await milvus.create_collection("default", "notes", PLAIN)
+    await milvus.drop_collection("default", "docs")
+    assert await milvus.describe("default", "docs") is None
+    assert list(await milvus.list_collections("default")) == ["notes"]
+
+
+async def test_dropping_what_is_not_there_changes_nothing(milvus: Milvus) -> None:
+    await milvus.drop_collection("default", "docs")
+    with pytest.raises(DatabaseNotFound):
+        await milvus.drop_collection("nowhere", "docs")
+
+
+async def test_a_collection_is_not_dropped_by_or_under_an_alias(milvus: Milvus) -> None:
+    await milvus.create_collection("default", "docs", PLAIN)
+    await milvus.create_alias("default", "docs", "current")
+    for name in ("current", "docs"):
+        with pytest.raises(Rejected):
+            await milvus.drop_collection("default", name)
+    assert await milvus.describe("default", "docs") is not None
+
+
+async def test_a_name_is_free_again_after_a_drop(milvus: Milvus) -> None:
+    await milvus.create_collection("default", "docs", PLAIN)
+    before = await milvus.describe("default", "docs")
+    await milvus.drop_collection("default", "docs")
+    await milvus.create_collection("default", "docs", embedding())
+    after = await milvus.describe("default", "docs")
+    assert before is not None
+    assert after is not None
+    assert before.id != after.id
+
+
 async def test_a_closed_client_reaches_nothing(milvus: Milvus) -> None:
     await milvus.close()
     with pytest.raises(Unreachable):

@@ -112,6 +112,7 @@ def status(code: int, reason: str = "", legacy: int = 0) -> common_pb2.Status:
         pytest.param(status(100, "collection not found"), Rejected, id="a missing collection"),
         pytest.param(status(800, "database not found[database=a]"), DatabaseNotFound, id="a missing database"),
         pytest.param(status(65535, "database not found[database=a]"), DatabaseNotFound, id="the same, without a code"),
+        pytest.param(status(65535, "database:a not found"), DatabaseNotFound, id="the same, of Milvus 2.3"),
         pytest.param(status(6, "database 'a' does not exist"), DatabaseNotFound, id="the same, of Milvus Lite"),
         pytest.param(status(8, "request is rejected by rate limiter"), RateLimited, id="Milvus' rate limit"),
         pytest.param(status(0, "rate", legacy=49), RateLimited, id="the same, of an old server"),
@@ -136,7 +137,16 @@ def test_a_part_of_milvus_in_doubt_matters_to_changes_alone() -> None:
     assert isinstance(from_status(status(65535, "context canceled"), READ, Scrubber()), Unreachable)
 
 
-@pytest.mark.parametrize(("answer", "code"), [(status(1100, "x"), 1100), (status(0, "x", legacy=4), 100)])
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        pytest.param(status(1100, "x"), 1100, id="as it comes"),
+        pytest.param(status(0, "x", legacy=4), 100, id="of an old server"),
+        pytest.param(status(65535, "fail to Query: collection not loaded[collection=1]"), 101, id="by its words"),
+        pytest.param(status(65535, "fail to Query: partition not loaded[partition=[1]]"), 201, id="of a partition"),
+        pytest.param(status(1100, "partition not loaded"), 1100, id="words never go before a code"),
+    ],
+)
 def test_a_refusal_keeps_milvus_number(answer: common_pb2.Status, code: int) -> None:
     refusal = from_status(answer, READ, Scrubber())
     assert isinstance(refusal, Rejected)

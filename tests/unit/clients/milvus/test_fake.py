@@ -95,3 +95,40 @@ async def test_dropping_takes_the_aliases_along_and_a_new_one_has_another_id() -
     milvus.drop("docs")
     assert await milvus.alias_target("default", "current") is None
     assert milvus.add_collection("docs", PLAIN).id != first.id
+
+
+async def test_a_late_success_happens_when_the_test_says_so() -> None:
+    milvus = FakeMilvus()
+    milvus.succeed_late("create_collection")
+    with pytest.raises(OutcomeUnknown):
+        await milvus.create_collection("default", "docs", PLAIN)
+    assert await milvus.describe("default", "docs") is None
+    await milvus.settle()
+    assert await milvus.describe("default", "docs") is not None
+    assert [call.method for call in milvus.changing] == ["create_collection"]
+    await milvus.create_collection("default", "notes", PLAIN)
+    assert await milvus.list_collections("default") == ("docs", "notes")
+
+
+async def test_a_late_success_that_is_refused_by_then_is_heard_by_nobody() -> None:
+    milvus = FakeMilvus()
+    milvus.add_collection("docs", PLAIN)
+    milvus.succeed_late("rename_collection")
+    with pytest.raises(OutcomeUnknown):
+        await milvus.rename_collection("default", "docs", "notes")
+    milvus.drop("docs")
+    await milvus.settle()
+    assert await milvus.list_collections("default") == ()
+
+
+async def test_rows_are_counted_by_partition() -> None:
+    milvus = FakeMilvus()
+    stored = milvus.add_collection("docs", PLAIN)
+    await milvus.create_partition("default", "docs", "german")
+    stored.rows = {"_default": 2, "german": 3}
+    await milvus.create_index("default", "docs", INDEX)
+    await milvus.load("default", "docs", replicas=1, resource_groups=())
+    assert await milvus.count_rows("default", "docs") == 5
+    assert await milvus.count_rows("default", "docs", partitions=["german"]) == 3
+    await milvus.release_partitions("default", "docs", ["german"])
+    assert await milvus.count_rows("default", "docs") == 2

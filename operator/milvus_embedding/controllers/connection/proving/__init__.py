@@ -1,0 +1,1 @@
+"""Proof through Milvus that a key embeds (`verify: Canary`)."""

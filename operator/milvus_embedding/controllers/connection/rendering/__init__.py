@@ -1,0 +1,1 @@
+"""From credentials to the rendered Secret: gather, compose, write."""

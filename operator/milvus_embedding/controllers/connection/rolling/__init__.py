@@ -1,0 +1,1 @@
+"""From the rendered Secret to pods that run it."""
