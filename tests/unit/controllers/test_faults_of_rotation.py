@@ -170,6 +170,26 @@ async def test_k18_a_restored_rendered_secret_does_not_count_generations_backwar
     assert plant.rotation()["generation"] == plant.rotation()["deliveredGeneration"] == 3
 
 
+async def test_k18_a_restored_key_that_was_revoked_since_is_not_rolled_over_a_newer_one(plant: Plant) -> None:
+    backup = dict(plant.bench.world.secrets[CONFIG].data)
+    plant.rotate(SECOND)
+    await plant.delivered()
+    rolls = plant.rolls(PROXY)
+    plant.bench.world.secrets[CONFIG].data = backup
+    plant.rotate(DEV_KEY)
+    plant.bench.key_probe.results[DEV_KEY] = REJECTED
+    plant.bench.restart()
+    plant.bench.clock.advance(2 * 86400)
+
+    await plant.run(400)
+
+    assert plant.rolls(PROXY) == rolls
+    assert plant.told() == ("False", "KeyRejected")
+    plant.rotate(THIRD)
+    await plant.delivered()
+    assert plant.rolls(PROXY) == rolls + 1
+
+
 def answer(bench: Bench, verdict: Verdict, value: str) -> None:
     """The canary has found that out about a value of the default label."""
     mark = digest(value, owner_id=OWNER_ID, connection="milvus/milvus")

@@ -60,7 +60,7 @@ class ConnectionController:
         config = await self._render(resource, world, targets)
         rolled = await self._roll(resource, config, targets, world)
         reach = await self._reach(resource, world, milvus, lost)
-        self._prove(resource, config.delivery, reach, world)
+        self._prove(resource, config.delivery, reach)
         conditions = report.conditions(resource, config, reach, rolled)
         fields = report.fields(resource, world, config, reach, rolled)
         return Outcome(
@@ -100,10 +100,7 @@ class ConnectionController:
         """None if there is nothing rendered to be rolled."""
         if config.delivery is None:
             return None
-        incomplete = config.condition is not None and config.condition.reason is Reason.CONFIG_INCOMPLETE
-        hold = None
-        if incomplete and config.condition is not None:
-            hold = false(CONDITION, Reason.CONFIG_INCOMPLETE, f"nothing is rolled: {config.condition.message}")
+        hold = _hold(config.condition, config.delivery)
         rolled = await roll(connection, config.delivery, targets, hold, world)
         return await self._shadowing.judge(rolled, connection, config.delivery, targets, world)
 
@@ -121,7 +118,7 @@ class ConnectionController:
         retry = UNWATCHED_AGAIN_SECONDS if health.version is None and _has_unwatched_ca(connection) else None
         return Reach(_reachable(uri, health), uri, health.version, retry)
 
-    def _prove(self, connection: MilvusConnection, delivery: Delivery | None, reach: Reach, world: World) -> None:
+    def _prove(self, connection: MilvusConnection, delivery: Delivery | None, reach: Reach) -> None:
         """Has the keys proven that have come as far as can be seen, and are not known to embed."""
         embedding = connection.spec.embedding
         asked = embedding is not None and embedding.verify is Verify.CANARY and not connection.spec.paused
@@ -129,6 +126,19 @@ class ConnectionController:
             self._canary.want(connection, delivery.unproven)
         else:
             self._canary.hold(connection.key)
+
+
+def _hold(rendered: Assertion | None, delivery: Delivery) -> Assertion | None:
+    """Why what is rendered must not be rolled out as it is."""
+    if rendered is not None and rendered.reason is Reason.CONFIG_INCOMPLETE:
+        return false(CONDITION, Reason.CONFIG_INCOMPLETE, f"nothing is rolled: {rendered.message}")
+    if delivery.rejected:
+        text = (
+            f"nothing is rolled: DashScope rejects the key of {', '.join(delivery.rejected[:8])}, and pods may have a "
+            "newer one; put a valid key into its Secret"
+        )
+        return false(CONDITION, Reason.KEY_REJECTED, text)
+    return None
 
 
 async def _milvus_of(connection: MilvusConnection, world: World) -> tuple[MilvusResource | None, Blocked | None]:

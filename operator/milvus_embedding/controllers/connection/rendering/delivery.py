@@ -23,6 +23,7 @@ class Delivery:
     `hash` is what pods should bear, `rendered_hash` that of the Secret's content, which was `written` then. digests:
     label -> digest of the value that Milvus gets. undelivered: labels whose value is not in all serving pods (none if
     nothing is seen of them); `stray`: pods that bear the hash and may have something else, which no roll replaces.
+    `rejected`: of the undelivered ones those whose value DashScope is known to refuse, so that a roll would do harm.
     `unproven`: label -> digest, as far as delivered and to be proven by Canary; `rolled_back`: labels whose new value
     was refused that way. `against`: why url or default are not what the spec says.
     `wanting`: owner -> label and credential of all that want to be rendered; `living`: label -> who gets it.
@@ -38,6 +39,7 @@ class Delivery:
     rotations: Mapping[str, RotationStatus]
     undelivered: tuple[str, ...]
     stray: tuple[str, ...]
+    rejected: tuple[str, ...]
     unproven: Mapping[str, str]
     rolled_back: tuple[str, ...]
     against: Assertion | None
@@ -69,6 +71,7 @@ def delivered(
         rotations=_rotations(connection, composed),
         undelivered=undelivered,
         stray=tuple(strays(composed.state.documents, present, hash_, pods, basis.settle)),
+        rejected=tuple(label for label in undelivered if _is_rejected(label, gathered, composed)),
         unproven=_unproven(basis, composed, undelivered),
         rolled_back=tuple(label for label, found in gathered.found.items() if _is_rolled_back(found, composed, basis)),
         against=gathered.change.against,
@@ -115,6 +118,12 @@ def _to_be_proven(basis: Basis, composed: Composed, label: str) -> datetime | No
     if embedding is None or embedding.verify is not Verify.CANARY or entry.rotation.is_effective:
         return None
     return rotation.telling_from(entry.rotation, basis.connection.spec.effective_strategy)
+
+
+def _is_rejected(label: str, gathered: Gathered, composed: Composed) -> bool:
+    """After a restore the Secret may have a key that was revoked since, while the pods have a newer one."""
+    found, entry = gathered.found.get(label), composed.state.labels.get(label)
+    return found is not None and entry is not None and found.source.refused and found.value == entry.value
 
 
 def _is_rolled_back(found: Found, composed: Composed, basis: Basis) -> bool:
