@@ -7,7 +7,7 @@ CLUSTER ?= auto
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt docs unit control-plane e2e bench lock clean
+.PHONY: help setup demo test check fmt docs unit real control-plane e2e bench lock clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,7 +26,7 @@ $(READY): pyproject.toml requirements/lock.txt
 demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes
 	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER)
 
-test: check unit e2e ## everything that CI runs
+test: check unit real e2e ## everything that CI runs
 
 check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/ruff format --check operator tests tools
@@ -44,6 +44,9 @@ docs: $(READY) ## docs/reference.md from crds/ and the settings
 
 unit: $(READY) ## tests without a control plane
 	$(PYTEST) tests/unit tests/seed tests/contract tests/bench
+
+real: $(READY) ## tests on a real Milvus 2.3.5, in a network namespace of its own (Linux on x86_64)
+	$(PYTEST) tests/milvus235
 
 control-plane: $(READY) ## find or build kube-apiserver, etcd and kubectl (once, into the cache)
 	$(BIN)/python -m milvus_embedding.devkit.controlplane

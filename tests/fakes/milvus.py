@@ -51,12 +51,8 @@ class FakeMilvus(Alterations, Milvus):
 
     async def describe(self, database: str, name: str) -> Description | None:
         async with self._call(Call("describe", database, name)):
-            stored = self._database(database)
-            real = stored.aliases.get(name, name)
-            if real not in stored.collections:
-                return None
-            found = stored.collections[real]
-            return Description(name=real, id=found.id, schema=found.schema, aliases=aliases_of(stored.aliases, real))
+            self._database(database)
+            return self._remembered(database, name) or self._described(database, name)
 
     async def list_indexes(self, database: str, name: str) -> Sequence[Index]:
         async with self._call(Call("list_indexes", database, name)):

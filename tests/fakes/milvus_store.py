@@ -17,7 +17,7 @@ from milvus_embedding.clients.milvus.port import (
     Rejected,
     Unreachable,
 )
-from milvus_embedding.domain.schema import Field, FunctionKind, Index, LoadState, Schema
+from milvus_embedding.domain.schema import Description, Field, FunctionKind, Index, LoadState, Schema
 from milvus_embedding.domain.versions import parse
 
 COLLECTION_NOT_FOUND = 100
@@ -121,6 +121,8 @@ class Store:
         self._fail_before: dict[str, deque[MilvusError]] = defaultdict(deque)
         self._fail_after: dict[str, deque[MilvusError]] = defaultdict(deque)
         self._holds: dict[str, Hold] = {}
+        self._stale_answers = 0
+        self._stale: dict[tuple[str, str], tuple[int, Description]] = {}
         self._late: list[Callable[[], Awaitable[None]]] = []
         self.resource_groups = ["__default_resource_group"]
         self._last_id = 450_000_000_000_000_000
@@ -162,6 +164,10 @@ class Store:
             raise OutcomeUnknown(f"{method} was cut off; it may still happen.")
 
         setattr(self, method, deferred)
+
+    def stale_describe(self, answers: int) -> None:
+        """From now on the first so many describes of a collection after a change of it tell what was before."""
+        self._stale_answers = answers
 
     async def settle(self) -> None:
         """What was put off by `succeed_late` happens now; whether Milvus refuses it nobody hears."""
@@ -207,9 +213,28 @@ class Store:
             raise Unreachable("Milvus cannot be reached: connection refused.")
         if before := self._fail_before[call.method]:
             raise before.popleft()
+        former = self._described(call.database, call.name) if call.method in CHANGING else None
+        if former is not None and self._stale_answers:
+            self._stale[call.database, call.name] = (self._stale_answers, former)
         yield
         if after := self._fail_after[call.method]:
             raise after.popleft()
+
+    def _described(self, database: str, name: str) -> Description | None:
+        """The collection of that name or alias as it is."""
+        stored = self.databases.get(database, StoredDatabase())
+        real = stored.aliases.get(name, name)
+        if real not in stored.collections:
+            return None
+        found = stored.collections[real]
+        return Description(name=real, id=found.id, schema=found.schema, aliases=aliases_of(stored.aliases, real))
+
+    def _remembered(self, database: str, name: str) -> Description | None:
+        """What a stale cache still tells."""
+        left, former = self._stale.pop((database, name), (0, None))
+        if left > 1 and former is not None:
+            self._stale[database, name] = (left - 1, former)
+        return former
 
     def _all(self) -> list[StoredCollection]:
         return [stored for database in self.databases.values() for stored in database.collections.values()]

@@ -29,10 +29,7 @@ class Reads(Rpc):
         return await self._databases()
 
     async def list_collections(self, database: str) -> Sequence[str]:
-        pb = await load()
-        request = pb.milvus.ShowCollectionsRequest(db_name=database)
-        response = await self._read("ShowCollections", request, database, pb.milvus.ShowCollectionsResponse)
-        return tuple(sorted(response.collection_names))
+        return await self._collections(database)
 
     async def describe(self, database: str, name: str) -> Description | None:
         pb = await load()

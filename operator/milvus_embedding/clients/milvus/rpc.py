@@ -5,7 +5,7 @@ Knows the protocol's messages only as far as that; which RPC means what is in re
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from milvus_embedding.clients.milvus.connection import Connection
@@ -40,13 +40,23 @@ class Rpc:
         response = await self._read("ListDatabases", request, "", pb.milvus.ListDatabasesResponse)
         return tuple(sorted(response.db_names))
 
+    async def _collections(self, database: str) -> tuple[str, ...]:
+        pb = await load()
+        request = pb.milvus.ShowCollectionsRequest(db_name=database)
+        response = await self._read("ShowCollections", request, database, pb.milvus.ShowCollectionsResponse)
+        return tuple(sorted(response.collection_names))
+
     async def _check_database(self, database: str) -> None:
-        """Some servers say "collection not found" of a database that does not exist. Who may not list is believed."""
+        """Some servers say "collection not found" of a database that does not exist. Who may not list databases learns
+        it by listing the collections in it; who may not do that either is believed.
+        """
         if database in ("", DEFAULT_DATABASE):
             return
         try:
             databases = await self._databases()
         except (PermissionDenied, Unimplemented):
+            with suppress(PermissionDenied, Unimplemented):
+                await self._collections(database)
             return
         if database not in databases:
             raise DatabaseNotFound(f"The database {database} does not exist in Milvus at {self.target.uri}.")

@@ -11,6 +11,7 @@ from milvus_embedding.devkit.milvus.status import RefusedError, collection_not_f
 _PARTITION_KEY_BUCKETS = 16
 # Newer 2.6 servers add it to every collection; a client has to live with properties that it did not set.
 _SERVER_PROPERTIES, _SERVER_PROPERTIES_SINCE = {"timezone": "UTC"}, (2, 6)
+MAX_FIELD_ID, _MAX_FIELD_ID_SINCE = "max_field_id", (3,)
 
 
 class Collections(Functions):
@@ -77,11 +78,14 @@ class Collections(Functions):
             consistency_level=record.consistency_level,
             num_partitions=record.num_partitions or len(self.rows(record).list_partitions()),
             aliases=sorted(alias for alias, target in aliases.items() if target == record.name),
-            properties=key_values({**self._server_properties(), **record.properties}),
+            properties=key_values({**self._server_properties(record), **record.properties}),
         )
 
-    def _server_properties(self) -> dict[str, str]:
-        return _SERVER_PROPERTIES if self.version >= _SERVER_PROPERTIES_SINCE else {}
+    def _server_properties(self, record: CollectionRecord) -> dict[str, str]:
+        given = _SERVER_PROPERTIES if self.version >= _SERVER_PROPERTIES_SINCE else {}
+        if self.version >= _MAX_FIELD_ID_SINCE:
+            given = {**given, MAX_FIELD_ID: str(max(field.fieldID for field in record.schema.fields))}
+        return given
 
     def HasCollection(
         self, request: milvus_pb2.HasCollectionRequest, context: grpc.ServicerContext

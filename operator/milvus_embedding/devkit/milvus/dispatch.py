@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import contextlib
+import functools
 import hmac
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from milvus_lite.adapter.grpc.errors import to_status_kwargs
 from milvus_lite.exceptions import MilvusLiteError
 
 from milvus_embedding.devkit.milvus.faults import Calls, Fault, Faults
+from milvus_embedding.devkit.milvus.memory import Memory
 from milvus_embedding.devkit.milvus.proto import Message
 from milvus_embedding.devkit.milvus.provider import ProviderError
 from milvus_embedding.devkit.milvus.status import RefusedError, refuse
@@ -56,10 +59,14 @@ def _deny(request: Message, context: grpc.ServicerContext) -> Message:
 class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Runs `precheck` and then the handler; counts the call and does to it what a fault says."""
 
-    def __init__(self, calls: Calls, faults: Faults, precheck: Precheck) -> None:
+    def __init__(
+        self, calls: Calls, faults: Faults, precheck: Precheck, *, clock: Callable[[], float], memory: Memory
+    ) -> None:
         self._calls = calls
         self._faults = faults
         self._precheck = precheck
+        self._clock = clock
+        self._memory = memory
 
     def intercept_service(
         self,
@@ -85,13 +92,29 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in 
         context: grpc.ServicerContext,
     ) -> Message:
         self._calls.add(rpc)
+        self._faults.run_due(self._clock())
         fault = self._faults.take(rpc)
+        if fault and fault.late_seconds is not None:
+            late = functools.partial(self._late, rpc, behaviour, request, context)
+            self._faults.put_off(self._clock() + fault.late_seconds, late)
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "injected")
         if fault and not fault.after and (answer := _apply(fault, rpc, context)) is not None:
             return answer
         response = self._answer(rpc, behaviour, request, context)
         if fault and fault.after:
             _apply(fault, rpc, context)
         return response
+
+    def _late(
+        self,
+        rpc: str,
+        behaviour: Callable[[Message, grpc.ServicerContext], Message],
+        request: Message,
+        context: grpc.ServicerContext,
+    ) -> None:
+        """Nobody hears what comes of it."""
+        with contextlib.suppress(Exception):
+            self._answer(rpc, behaviour, request, context)
 
     def _answer(
         self,
@@ -101,7 +124,10 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in 
         context: grpc.ServicerContext,
     ) -> Message:
         try:
+            if (stale := self._memory.recall(rpc, request, context)) is not None:
+                return stale
             self._precheck(rpc, request, context)
+            self._memory.before(rpc, request, context, seconds=self._faults.stale_seconds)
             return behaviour(request, context)
         except RefusedError as error:
             return refuse(rpc, error)

@@ -96,16 +96,16 @@ class Engine(MilvusLite):  # type: ignore[misc]  # Milvus Lite has no type infor
         columns = build_data_schema(translated)
         defaults = {field.name: field.default_value for field in translated.fields}
         for path in folder.glob("partitions/*/data/*.parquet"):
-            _add_columns(path, columns, defaults)
+            _set_columns(path, columns, defaults)
         save_schema(translated, schema.name, str(folder / SCHEMA_FILENAME))
         self.get_collection(schema.name, database)
 
 
-def _add_columns(path: Path, columns: pyarrow.Schema, defaults: Mapping[str, object]) -> None:
-    """The engine reads added columns of rows in memory as null, but fails on files that lack them."""
+def _set_columns(path: Path, columns: pyarrow.Schema, defaults: Mapping[str, object]) -> None:
+    """The engine reads added columns of rows in memory as null, but fails on files that lack them or have others."""
     table = pyarrow.parquet.read_table(path)
     missing = [column for column in columns if column.name not in table.column_names]
-    if not missing:
+    if not missing and len(columns.names) == len(table.column_names):
         return
     for column in missing:
         values = [defaults.get(column.name)] * table.num_rows

@@ -1,11 +1,13 @@
 """Counters and faults for every RPC: a test counts what was called, and decides what goes wrong or has to wait.
 
 Faults are taken in the order they were ordered, one per call. They act around the handler and never inside it, so the
-server's own state stays true: a call either happened or it did not.
+server's own state stays true: a call either happened or it did not. What happens late happens by the server's clock and
+just before the next call is answered: only a call could tell the difference.
 """
 
 import threading
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -33,6 +35,7 @@ class Fault:
     grpc_code: grpc.StatusCode | None = None
     after: bool = False
     gate: Gate | None = None
+    late_seconds: float | None = None
 
 
 class Faults:
@@ -43,20 +46,39 @@ class Faults:
         self._orders: dict[str, deque[Fault]] = {}
         self._gates: list[Gate] = []
         self._embedding_gates: list[Gate] = []
+        self._late: list[tuple[float, Callable[[], None]]] = []
+        self.stale_seconds = 0.0
 
     def fail(self, rpc: str, *, code: int = 65535, reason: str = "injected", times: int = 1) -> None:
         """The next `times` calls do nothing and answer with this code of Milvus."""
         self._order(rpc, Fault(code=code, reason=reason), times)
 
     def break_connection(
-        self, rpc: str, *, grpc_code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, times: int = 1
+        self,
+        rpc: str,
+        *,
+        grpc_code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
+        after: bool = False,
+        times: int = 1,
     ) -> None:
-        """The next `times` calls do nothing and end with this gRPC code."""
-        self._order(rpc, Fault(grpc_code=grpc_code, reason="injected"), times)
+        """The next `times` calls end with this gRPC code, before they do anything or `after` they did it."""
+        self._order(rpc, Fault(grpc_code=grpc_code, reason="injected", after=after), times)
 
     def time_out_after_success(self, rpc: str, *, times: int = 1) -> None:
         """The next `times` calls take effect, and the client sees DEADLINE_EXCEEDED."""
         self._order(rpc, Fault(grpc_code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="injected", after=True), times)
+
+    def succeed_late(self, rpc: str, *, seconds: float, times: int = 1) -> None:
+        """The client of the next `times` calls sees DEADLINE_EXCEEDED at once; `seconds` of the server's clock later
+        they take effect, if they can then. A restart before that loses them.
+        """
+        self._order(rpc, Fault(late_seconds=seconds), times)
+
+    def stale_describe(self, *, seconds: float = 5.0) -> None:
+        """From now on, for so long after each change of a collection by anybody, DescribeCollection answers what it
+        would have answered before that change. Absence is never remembered: a new collection is seen at once.
+        """
+        self.stale_seconds = seconds
 
     def hold(self, rpc: str, *, times: int = 1, after: bool = False) -> Gate:
         """The next `times` calls wait at the gate, before they do anything or (`after`) before they answer.
@@ -83,6 +105,8 @@ class Faults:
         """Forgets all orders and lets every held call go on."""
         with self._lock:
             self._orders.clear()
+            self._late.clear()
+            self.stale_seconds = 0.0
             gates = [*self._gates, *self._embedding_gates]
             self._gates, self._embedding_gates = [], []
         for gate in gates:
@@ -93,6 +117,19 @@ class Faults:
         with self._lock:
             orders = self._orders.get(rpc)
             return orders.popleft() if orders else None
+
+    def put_off(self, due: float, call: Callable[[], None]) -> None:
+        """For the dispatcher: `call` is to run when the clock shows `due`."""
+        with self._lock:
+            self._late.append((due, call))
+
+    def run_due(self, now: float) -> None:
+        """For the dispatcher: runs what is due, in the order in which it was put off."""
+        with self._lock:
+            due = [call for moment, call in self._late if moment <= now]
+            self._late = [(moment, call) for moment, call in self._late if moment > now]
+        for call in due:
+            call()
 
     def _order(self, rpc: str, fault: Fault, times: int) -> None:
         with self._lock:

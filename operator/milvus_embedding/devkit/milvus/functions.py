@@ -23,7 +23,7 @@ from milvus_embedding.devkit.milvus.status import RefusedError, invalid_paramete
 
 SKIP_CHECK_PROPERTY = "disable_func_runtime_check"
 CHECK_TEXT = "check"
-_FUNCTIONS_SINCE, _ALTERATION_SINCE, _BOUND_SINCE = (2, 6), (2, 6, 7), (3,)
+_FUNCTIONS_SINCE, _ALTERATION_SINCE, _SKIPPABLE_SINCE, _BOUND_SINCE = (2, 6), (2, 6, 7), (2, 6, 7), (3,)
 # Before, one broken function of a collection kept all others from being altered.
 _CHECKS_ONLY_THE_ALTERED_SINCE = (2, 6, 9)
 _ALTERABLE = frozenset(
@@ -42,7 +42,8 @@ class Functions(Base):
     def check_functions(self, schema: schema_pb2.CollectionSchema, properties: Mapping[str, str]) -> None:
         """Structure, then one real call per text embedding function unless a property turns it off."""
         check_functions(schema)
-        if SKIP_CHECK_PROPERTY in properties and parse_bool(SKIP_CHECK_PROPERTY, properties[SKIP_CHECK_PROPERTY]):
+        skippable = self.version >= _SKIPPABLE_SINCE and SKIP_CHECK_PROPERTY in properties
+        if skippable and parse_bool(SKIP_CHECK_PROPERTY, properties[SKIP_CHECK_PROPERTY]):
             return
         self._check_live(schema)
 
@@ -133,6 +134,9 @@ def _check_bound(old: schema_pb2.FunctionSchema, new: schema_pb2.FunctionSchema)
     for name in ("type", "input_field_names", "output_field_names"):
         if getattr(old, name) != getattr(new, name):
             raise invalid_parameter(f"function {name} cannot be altered for function {old.name}")
+    keys = [str(item.key).lower() for item in new.params]
+    if len(set(keys)) < len(keys):
+        raise invalid_parameter(f"duplicate function param for function {old.name}")
     had = {key.lower(): value for key, value in pairs(old.params).items()}
     wanted = {key.lower(): value for key, value in pairs(new.params).items()}
     for key in sorted(had.keys() | wanted.keys()):

@@ -13,6 +13,7 @@ from milvus_embedding.devkit.milvus.rules import BM25, pairs
 from milvus_embedding.devkit.milvus.status import INDEX_NOT_FOUND, RefusedError, invalid_parameter, success
 
 _WHILE_RELEASED = ("mmap.enabled", "warmup")
+_SCALARS_WHILE_LOADED_SINCE = (3,)
 
 
 class Indexes(Base):
@@ -66,13 +67,23 @@ class Indexes(Base):
         with self.engine.lock:
             record = self.record(request, context)
             found = _select(record, request.index_name, request.field_name)
-            if found and record.loaded:
+            if record.loaded and not self._droppable_while_loaded(record, found):
                 raise RefusedError("index cannot be dropped, collection is loaded, please release it first")
+            rows = self.rows(record)
+            engine.set_loaded(rows, False)
             for index in found:
-                engine.drop_index(self.rows(record), index.field_name)
+                engine.drop_index(rows, index.field_name)
                 record.indexes.remove(index)
+            engine.set_loaded(rows, record.loaded)
             self.catalog.save(record)
         return success()
+
+    def _droppable_while_loaded(self, record: CollectionRecord, indexes: list[IndexRecord]) -> bool:
+        """Which release came to let go of scalar indexes is not known for sure; 3.0 does."""
+        vectors = record.vector_fields()
+        return not indexes or (
+            self.version >= _SCALARS_WHILE_LOADED_SINCE and all(index.field_name not in vectors for index in indexes)
+        )
 
     def AlterIndex(self, request: milvus_pb2.AlterIndexRequest, context: grpc.ServicerContext) -> common_pb2.Status:
         changed, removed = pairs(request.extra_params), list(request.delete_keys)

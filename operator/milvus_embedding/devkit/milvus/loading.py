@@ -13,6 +13,8 @@ from milvus_embedding.devkit.milvus.engine import set_loaded
 from milvus_embedding.devkit.milvus.rules import check_partition_name
 from milvus_embedding.devkit.milvus.status import PARTITION_NOT_FOUND, RefusedError, invalid_parameter, success
 
+DEFAULT_RESOURCE_GROUP = "__default_resource_group"
+
 
 class Loading(Base):
     """See the module."""
@@ -103,7 +105,7 @@ class Loading(Base):
         self, request: milvus_pb2.GetReplicasRequest, context: grpc.ServicerContext
     ) -> milvus_pb2.GetReplicasResponse:
         record = self.record(request, context)
-        groups = record.resource_groups or ["__default_resource_group"]
+        groups = record.resource_groups or [DEFAULT_RESOURCE_GROUP]
         replicas = [
             milvus_pb2.ReplicaInfo(
                 replicaID=record.collection_id + number + 1,
@@ -113,6 +115,11 @@ class Loading(Base):
             for number in range(record.replicas if record.loaded else 0)
         ]
         return milvus_pb2.GetReplicasResponse(status=success(), replicas=replicas)
+
+    def ListResourceGroups(
+        self, request: milvus_pb2.ListResourceGroupsRequest, context: grpc.ServicerContext
+    ) -> milvus_pb2.ListResourceGroupsResponse:
+        return milvus_pb2.ListResourceGroupsResponse(status=success(), resource_groups=[DEFAULT_RESOURCE_GROUP])
 
     def CreatePartition(
         self, request: milvus_pb2.CreatePartitionRequest, context: grpc.ServicerContext

@@ -170,14 +170,15 @@ def _parameters(function: schema_pb2.FunctionSchema) -> dict[str, str]:
     return parameters if first is None else {**parameters, "provider": first}
 
 
-def check_properties(properties: Pairs, *, loaded: bool, vector_indexed: bool) -> None:
-    """Values and states that Milvus asks for when collection properties change."""
+def check_properties(properties: Pairs, *, removed: Iterable[str] = (), loaded: bool, vector_indexed: bool) -> None:
+    """Values and states that Milvus asks for when collection properties are set or removed."""
+    touched = {*properties, *removed}
     ttl = properties.get("collection.ttl.seconds")
     if ttl is not None and not (re.fullmatch(r"-?[0-9]{1,12}", ttl) and -1 <= int(ttl) <= MAX_TTL_SECONDS):
         raise invalid_parameter(f"collection TTL is out of range, expect [-1, {MAX_TTL_SECONDS}], got {ttl}")
-    if loaded and any(key == "mmap.enabled" or key.startswith("warmup") for key in properties):
+    if loaded and any(key == "mmap.enabled" or key.startswith("warmup") for key in touched):
         raise RefusedError("can not alter mmap properties if collection loaded")
-    if vector_indexed and "partitionkey.isolation" in properties:
+    if vector_indexed and "partitionkey.isolation" in touched:
         raise RefusedError("can not alter partition key isolation mode if the collection already has a vector index")
 
 

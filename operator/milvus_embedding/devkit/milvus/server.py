@@ -25,6 +25,7 @@ from milvus_embedding.devkit.milvus.engine import Engine
 from milvus_embedding.devkit.milvus.faults import Calls, Faults
 from milvus_embedding.devkit.milvus.indexes import Indexes
 from milvus_embedding.devkit.milvus.loading import Loading
+from milvus_embedding.devkit.milvus.memory import Memory
 from milvus_embedding.devkit.milvus.provider import Providers
 from milvus_embedding.devkit.milvus.rows import RowOperations
 
@@ -124,7 +125,8 @@ class EmbeddedMilvus:
         return self
 
     def _serve(self, servicer: Servicer) -> grpc.Server:
-        dispatch = Dispatch(self._calls, self.faults, servicer.precheck)
+        memory = Memory(servicer.DescribeCollection, servicer.database, self._clock)
+        dispatch = Dispatch(self._calls, self.faults, servicer.precheck, clock=self._clock, memory=memory)
         guards = () if self.users is None else (Authentication(self.users),)
         server = grpc.server(
             futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="embedded-milvus"),

@@ -47,7 +47,10 @@ def refuse(rpc: str, error: RefusedError) -> Message:
     """The response of `rpc` that carries the refusal."""
     status = failure(error.code, str(error))
     response_type = GetMessageClass(_SERVICE.methods_by_name[rpc].output_type)
-    return status if response_type is common_pb2.Status else response_type(status=status)
+    if response_type is common_pb2.Status:
+        return status
+    field = "status" if "status" in response_type.DESCRIPTOR.fields_by_name else "alter_status"
+    return response_type(**{field: status})
 
 
 def collection_not_found(database: str, name: str) -> RefusedError:

@@ -234,9 +234,19 @@ async def test_a_missing_database_that_hides_as_a_missing_collection_is_found_ou
     assert embedded.calls["ListDatabases"] == 0
 
 
-async def test_who_may_not_list_databases_believes_the_answer(client: PymilvusClient, embedded: EmbeddedMilvus) -> None:
+async def test_who_may_not_list_databases_learns_it_by_listing_collections(
+    client: PymilvusClient, embedded: EmbeddedMilvus
+) -> None:
     embedded.faults.fail("DescribeCollection", code=100, reason="collection not found")
     embedded.faults.break_connection("ListDatabases", grpc_code=grpc.StatusCode.PERMISSION_DENIED)
+    async with expected(DatabaseNotFound):
+        await client.describe("nowhere", "docs")
+
+
+async def test_who_may_list_neither_believes_the_answer(client: PymilvusClient, embedded: EmbeddedMilvus) -> None:
+    embedded.faults.fail("DescribeCollection", code=100, reason="collection not found")
+    for rpc in ("ListDatabases", "ShowCollections"):
+        embedded.faults.break_connection(rpc, grpc_code=grpc.StatusCode.PERMISSION_DENIED)
     assert await client.describe("nowhere", "docs") is None
 
 

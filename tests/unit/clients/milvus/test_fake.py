@@ -132,3 +132,19 @@ async def test_rows_are_counted_by_partition() -> None:
     assert await milvus.count_rows("default", "docs", partitions=["german"]) == 3
     await milvus.release_partitions("default", "docs", ["german"])
     assert await milvus.count_rows("default", "docs") == 2
+
+
+async def test_describe_lags_behind_a_change_for_as_many_answers_as_ordered() -> None:
+    milvus = FakeMilvus()
+    milvus.add_collection("docs", PLAIN)
+    milvus.stale_describe(2)
+    await milvus.alter_properties("default", "docs", {"mine": "1"})
+    seen = [await milvus.describe("default", "docs") for _ in range(3)]
+    assert [found and found.schema.properties for found in seen] == [{}, {}, {"mine": "1"}]
+
+
+async def test_what_is_new_is_never_stale() -> None:
+    milvus = FakeMilvus()
+    milvus.stale_describe(2)
+    await milvus.create_collection("default", "docs", PLAIN)
+    assert await milvus.describe("default", "docs") is not None
