@@ -14,6 +14,15 @@ OPERATOR = "system:serviceaccount:milvus-embedding-system:milvus-embedding-opera
 CHANGING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 # Neither leaves anything behind that a user could see.
 ASIDE = frozenset({"leases", "selfsubjectaccessreviews", "selfsubjectrulesreviews"})
+OF_THE_OPERATOR = f"""\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {{level: Metadata, users: ["{OPERATOR}"]}}
+- {{level: None}}
+"""
+"""A policy for a log of nobody else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from milvus_embedding.devkit.controlplane import Binaries, ControlPlane, prepare
-from tests.e2e.lab import Lab, OperatorProcess
+from tests.e2e import audit, kwok
+from tests.e2e.ahead import Ahead
+from tests.e2e.delivery import Delivery
+from tests.e2e.hearing import serves
+from tests.e2e.lab import Lab, OperatorProcess, eventually
 from tests.e2e.secrecy import leaking_files
 from tests.e2e.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 _MEASURED = pytest.StashKey[dict[str, float]]()
@@ -92,6 +96,87 @@ def module_lab(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> 
     """The same for the tests of one module, each of which leaves it as it was."""
     with own_api_server(binaries, tmp_path_factory.mktemp("own")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def fleet_binaries() -> Binaries:
+    """Everything that can be asked for: Kubernetes' own controllers, kwok and Helm too."""
+    return prepare(binaries=kwok.BINARIES)
+
+
+@pytest.fixture(scope="session")
+def fleet_lab(fleet_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A cluster in which Deployments roll, namespaces go, and pods run on a node that kwok plays."""
+    directory = tmp_path_factory.mktemp("fleet")
+    # The others ask so often that nobody could read along.
+    policy = directory / "audit-policy.yaml"
+    policy.write_text(audit.OF_THE_OPERATOR)
+    with ControlPlane.start(
+        binaries=fleet_binaries,
+        directory=directory / "control-plane",
+        audit=True,
+        apiserver_flags=(f"--audit-policy-file={policy}",),
+        controller_manager=True,
+        controller_manager_flags=kwok.CONTROLLER_MANAGER_FLAGS,
+        scheduler=True,
+    ) as running:
+        install(running)
+        milvus_crd = str(Path(__file__).with_name("milvus-crd.yaml"))
+        running.kubectl("apply", "--server-side", "-f", milvus_crd)
+        running.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", milvus_crd)
+        kwok.start(running, fleet_binaries)
+        with Lab(running, directory / "lab") as opened:
+            eventually("the kinds are served", lambda: serves(opened))
+            yield opened
+            assert leaking_files(opened) == {}
+
+
+@pytest.fixture(scope="module")
+def fleet_operator(fleet_lab: Lab) -> Iterator[OperatorProcess]:
+    """The operator on that cluster, one at a time."""
+    with fleet_lab.operator() as process:
+        process.wait_ready()
+        yield process
+
+
+@pytest.fixture
+def delivery(fleet_lab: Lab, fleet_operator: OperatorProcess) -> Iterator[Delivery]:
+    """A namespace with a Milvus whose configuration is what its pods were started with; no pods yet."""
+    pid = fleet_operator.pid
+    with Delivery(fleet_lab) as opened:
+        yield opened
+    assert fleet_operator.exit_code() is None, f"the operator ended; see {fleet_operator.log}"
+    assert fleet_operator.pid == pid
+
+
+@pytest.fixture(scope="module")
+def bring_up() -> Callable[[Delivery], None]:
+    """What is on the stages that tests ask for as `running`; for modules to replace."""
+    return Delivery.bring_up_pods
+
+
+@pytest.fixture(scope="module")
+def ahead(
+    request: pytest.FixtureRequest,
+    fleet_lab: Lab,
+    fleet_operator: OperatorProcess,
+    bring_up: Callable[[Delivery], None],
+) -> Iterator[Ahead]:
+    """The stages of the tests of this module that ask for `running`."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    number = sum(test.module is request.module and "running" in test.fixturenames for test in tests)
+    with Ahead(fleet_lab, number, bring_up) as opened:
+        yield opened
+
+
+@pytest.fixture
+def running(ahead: Ahead, fleet_operator: OperatorProcess) -> Iterator[Delivery]:
+    """As `delivery`, and `bring_up` is done: with everything from the connection to the collection, Ready."""
+    pid = fleet_operator.pid
+    with ahead.take() as opened:
+        yield opened
+    assert fleet_operator.exit_code() is None, f"the operator ended; see {fleet_operator.log}"
+    assert fleet_operator.pid == pid
 
 
 @contextlib.contextmanager

@@ -43,6 +43,11 @@ PLURALS = {
 }
 SYSTEM_NAMESPACE = "milvus-embedding-system"
 SERVICE_ACCOUNT = "milvus-embedding-operator"
+_OTHERS = {
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
+    "Milvus": ("/apis/milvus.io/v1beta1", "milvuses"),
+}
 _POLL = 0.05
 
 
@@ -187,10 +192,12 @@ class Lab:
         secret: str = "milvus-embedding-config",
         keys: tuple[str, ...] = (),
         users: Mapping[str, str] | None = None,
+        is_live: bool = True,
     ) -> Site:
         """The same, not started yet: use it in a with statement."""
         self.known_secrets.update(keys, (users or {}).values())
-        return Site(self, namespace, secret, self.directory / f"milvus-{next(self._numbers)}", keys, users)
+        directory = self.directory / f"milvus-{next(self._numbers)}"
+        return Site(self, namespace, secret, directory, keys, users, is_live=is_live)
 
 
 class OperatorProcess:
@@ -299,7 +306,7 @@ class OperatorProcess:
 
 
 class Site:
-    """One Milvus with its configuration and its provider."""
+    """One Milvus with its configuration and its provider. Unless it is live, what it has is given to it."""
 
     def __init__(
         self,
@@ -309,6 +316,8 @@ class Site:
         directory: Path,
         keys: tuple[str, ...],
         users: Mapping[str, str] | None = None,
+        *,
+        is_live: bool = True,
     ) -> None:
         self.dashscope = DashScopeStandIn(keys)
         config = directory / "configs"
@@ -316,7 +325,7 @@ class Site:
         self.base = config / "milvus.yaml"
         """The file that Milvus came with, for what others than the operator put there."""
         self.base.write_text("{}\n")
-        self.mounted = config / "user.yaml"
+        self.mounted = config / ("user.yaml" if is_live else "_test.yaml")
         """The rendered section as Milvus has it now."""
         # What is not there when Milvus starts is never looked for again: before the Secret comes the file is empty.
         projection = Projection(
@@ -325,8 +334,12 @@ class Site:
             "directory",
             items={"embedding.yaml": "user.yaml"},
         )
-        projection.refresh()
-        self._watch = Watch(projection, interval=0.2)
+        self._watch: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        if is_live:
+            projection.refresh()
+            self._watch = Watch(projection, interval=0.2)
+        else:
+            self.mounted.write_text("{}\n")
         self.milvus = EmbeddedMilvus(directory / "data", config, users=users, retry_backoff_seconds=0.05)
 
     def __enter__(self) -> Self:
@@ -339,6 +352,15 @@ class Site:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def give(self, file: bytes, variables: Mapping[str, str]) -> None:
+        """What a process of Milvus has that starts now. Only other variables need another process here."""
+        fresh = self.mounted.with_suffix(".new")
+        fresh.write_bytes(file)
+        fresh.replace(self.mounted)
+        if self.milvus.environment != variables:
+            self.milvus.environment = dict(variables)
+            self.milvus.restart()
 
     @contextlib.contextmanager
     def client(self, **arguments: Any) -> Iterator[MilvusClient]:
@@ -355,7 +377,8 @@ class Site:
 
 def path_of(kind: str, namespace: str = "", name: str = "") -> str:
     """Where an object is, or without a name all of its kind."""
-    root, plural = (API, PLURALS[kind]) if kind in PLURALS else ("/api/v1", f"{kind.lower()}s")
+    core = ("/api/v1", f"{kind.lower()}s")
+    root, plural = (API, PLURALS[kind]) if kind in PLURALS else _OTHERS.get(kind, core)
     scope = f"/namespaces/{namespace}" if namespace else ""
     return f"{root}{scope}/{plural}" + (f"/{name}" if name else "")
 

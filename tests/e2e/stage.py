@@ -25,11 +25,11 @@ SECRET, CREDENTIAL_NAME, COLLECTION_NAME = "dashscope-dev", "apikey-dev", "docs"
 class Stage:
     """`namespace` holds the connection `milvus`; `key` is an API key that the stand-in accepts."""
 
-    def __init__(self, lab: Lab, *, users: Mapping[str, str] | None = None) -> None:
+    def __init__(self, lab: Lab, *, users: Mapping[str, str] | None = None, is_live: bool = True) -> None:
         self.lab = lab
         self.namespace = lab.namespace("milvus")
         self.key = lab.new_key()
-        self.site: Site = lab.site(self.namespace, keys=(self.key,), users=users)
+        self.site: Site = lab.site(self.namespace, keys=(self.key,), users=users, is_live=is_live)
         self._namespaces = [self.namespace]
         self._stack = contextlib.ExitStack()
 

@@ -42,6 +42,10 @@ class Teams:
             spec.setdefault("credential_ref", {"name": "apikey-dev", "namespace": self.platform})
         return manifests.collection(self.team, "docs", at=self.platform, **spec)
 
+    def label(self, **labels: str | None) -> None:
+        """Gives the team's namespace labels, or with None takes them away."""
+        self.lab.api.patch(f"/api/v1/namespaces/{self.team}", {"metadata": {"labels": labels}})
+
     def refused(self, kind: str = COLLECTION, name: str = "docs", namespace: str = "") -> str:
         """The message of NotAllowed."""
         at = namespace or self.team
@@ -202,6 +206,42 @@ def test_all_is_a_grant_to_everybody(teams: Teams) -> None:
         teams.stage.credential(**everybody),
         teams.collection(),
     )
+
+    teams.ready()
+
+
+def test_a_selector_admits_by_the_labels_of_a_namespace(teams: Teams) -> None:
+    team = {"matchExpressions": [{"key": "team", "operator": "In", "values": ["search", "docs"]}]}
+    teams.grant = {"allowedNamespaces": {"from": "Selector", "selector": team}}
+    own_key = manifests.secret(teams.team, "own", apikey=teams.stage.key)
+    own = manifests.credential(teams.team, "own", at=teams.platform, secret_name="own")
+    teams.apply_platform(embedding=teams.grant)
+    teams.stage.apply(own_key, own, teams.collection())
+    teams.refused(CREDENTIAL, "own")
+    message = teams.refused()
+    assert "Selector" not in message
+    assert "team in" not in message
+
+    teams.label(team="search")
+    teams.ready(CREDENTIAL, "own")
+    teams.ready()
+
+    teams.label(team="docs")
+    teams.label(team="elsewhere")
+    teams.refused(CREDENTIAL, "own")
+    teams.assert_nothing_was_cut()
+
+    teams.label(team=None)
+    teams.label(team="search")
+    teams.ready()
+
+
+def test_a_selector_may_name_the_namespace_itself(teams: Teams) -> None:
+    by_name = {"matchLabels": {"kubernetes.io/metadata.name": teams.team}}
+    teams.grant = {"allowedNamespaces": {"from": "Selector", "selector": by_name}}
+    teams.apply_platform()
+
+    teams.stage.apply(teams.collection())
 
     teams.ready()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e import manifests
 from tests.e2e.hearing import Kept, assert_no_bug, create, messages, objects, unseen
 from tests.e2e.lab import PLURALS, SYSTEM_NAMESPACE, OperatorProcess, eventually
 
@@ -51,6 +52,43 @@ def test_a_kind_that_is_forbidden_at_run_time_ends_the_process_until_it_is_permi
 
     kept.wait_hears(namespace)
     assert kept.restarts == 1
+
+
+def test_without_the_labels_of_namespaces_it_serves_and_only_grants_by_label_are_closed(kept: Kept) -> None:
+    lab, operator = kept.lab, kept.operator
+    platform, team = lab.namespace(), lab.namespace()
+    lab.api.patch(f"/api/v1/namespaces/{team}", {"metadata": {"labels": {"team": "search"}}})
+    by_label = {"from": "Selector", "selector": {"matchLabels": {"team": "search"}}}
+    by_name = {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": team}}}
+    for name, grant in (("by-label", by_label), ("by-name", by_name)):
+        key = {"name": name, "namespace": platform}
+        model = {"model": "text-embedding-v3", "credentialRef": key}
+        lab.apply(
+            manifests.credential(platform, name, secret_name="no-such-secret", allowedNamespaces=grant),
+            manifests.function(team, name, dashscope=model),
+        )
+
+    def told(name: str) -> str:
+        kept.tend()
+        reason: str = lab.condition("EmbeddingFunction", team, name).get("reason", "")
+        return reason
+
+    eventually("both are granted", lambda: (told("by-label"), told("by-name")) == ("Ready", "Ready"))
+    rules = lab.api.get(CLUSTER_ROLE)["rules"]
+
+    lab.api.patch(CLUSTER_ROLE, {"rules": [rule for rule in rules if rule["verbs"] != ["list", "watch"]]})
+
+    eventually("the one by label is closed", lambda: told("by-label") == "NotAllowed", within=60)
+    assert told("by-name") == "Ready"
+    assert messages(operator, "list, watch namespaces in all namespaces")
+    assert messages(operator, "a grant by Selector sees the label kubernetes.io/metadata.name only")
+    kept.wait_hears(team)
+    assert kept.restarts == 1
+
+    lab.api.patch(CLUSTER_ROLE, {"rules": rules})
+
+    eventually("it is open again", lambda: told("by-label") == "Ready", within=60)
+    assert kept.restarts == 2
 
 
 def without(rule: Body, plural: str) -> Body:

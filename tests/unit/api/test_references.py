@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milvus_embedding.api.references import Grant, Key, LabelSelector, ObjectRef
+from milvus_embedding.api.references import METADATA_NAME, Grant, Key, LabelSelector, ObjectRef
 
 NAMESPACES = st.sampled_from(["a", "b", "c"])
+
+
+def _that(operator: str) -> object:
+    requirement = {"key": "team", "operator": operator, "values": ["y"] if operator == "NotIn" else []}
+    return {"from": "Selector", "selector": {"matchExpressions": [requirement]}}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,10 @@ NAMESPACES = st.sampled_from(["a", "b", "c"])
             id="by the label that every namespace has, though its labels are not known",
         ),
         pytest.param({"from": "Selector"}, {"team": "x"}, False, id="a selector that is missing selects nothing"),
+        pytest.param(_that("NotIn"), {METADATA_NAME: "search"}, True, id="by a value that is known not to be there"),
+        pytest.param(_that("DoesNotExist"), {METADATA_NAME: "search"}, True, id="by a label known not to be there"),
+        pytest.param(_that("NotIn"), {}, False, id="a label that is not seen may have any value"),
+        pytest.param(_that("DoesNotExist"), {}, False, id="a label that is not seen may be there"),
     ],
 )
 def test_another_namespace_needs_the_grant(grant: object, labels: Mapping[str, str], expected: bool) -> None:
