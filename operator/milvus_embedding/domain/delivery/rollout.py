@@ -62,7 +62,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What the status remembers. `since`: when the phase began. `recent`: when the rolls of the last hour began."""
+    """What the status remembers. `since`: when the phase began, or the part under way. `recent`: when the rolls of the
+    last hour began.
+    """
 
     phase: RolloutPhase = RolloutPhase.IDLE
     hash: str | None = None
@@ -87,7 +89,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`roll`: the one part that gets the target now. `wait`: seconds until the next look."""
+    """`roll`: the one part that gets the target now; `progress` is then what it is once that is done. `wait`: seconds
+    until the next look.
+    """
 
     progress: Progress
     condition: Assertion
@@ -120,15 +124,16 @@ def _go_on(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
     rest = [part for part in parts if part.hash != progress.hash] if seen.target == progress.hash else []
     if under_way is None and not rest:
         return None
+    if under_way is None:
+        against = seen.hold or _not_now(parts, progress.hash)
+        if against is not None:
+            return Decision(progress=progress, condition=against, wait=FAILED_SECONDS)
+        begun = dataclasses.replace(progress, since=now)
+        return Decision(progress=begun, condition=_in_progress(rest[0], begun), roll=rest[0], wait=POLL_SECONDS)
     if now - (progress.since or now) >= policy.timeout:
         failed = dataclasses.replace(progress, phase=RolloutPhase.TIMED_OUT, since=now, failed=progress.hash)
         return _failed(seen, parts, failed)
-    if under_way is not None:
-        return Decision(progress=progress, condition=_in_progress(under_way, progress), wait=POLL_SECONDS)
-    part = rest[0]
-    condition = seen.hold or _not_now(part) or _in_progress(part, progress)
-    may = seen.hold is None and _not_now(part) is None
-    return Decision(progress=progress, condition=condition, roll=part if may else None, wait=POLL_SECONDS)
+    return Decision(progress=progress, condition=_in_progress(under_way, progress), wait=POLL_SECONDS)
 
 
 def _rolled(seen: Seen, parts: Sequence[Part], progress: Progress, now: datetime) -> Decision:
@@ -143,7 +148,8 @@ def _rolled(seen: Seen, parts: Sequence[Part], progress: Progress, now: datetime
         done = dataclasses.replace(idle, failed=None if idle.failed == seen.target else idle.failed)
         return Decision(progress=done, condition=true(CONDITION, Reason.DELIVERED, f"all pods run {seen.target}"))
     text = f"{incomplete.name} has pods that do not run {seen.target} yet" if incomplete else "pods are old"
-    return Decision(progress=idle, condition=false(CONDITION, Reason.NOT_DELIVERED, text), wait=POLL_SECONDS)
+    wait = POLL_SECONDS if incomplete else FAILED_SECONDS
+    return Decision(progress=idle, condition=false(CONDITION, Reason.NOT_DELIVERED, text), wait=wait)
 
 
 def _failed(seen: Seen, parts: Sequence[Part], progress: Progress) -> Decision:
@@ -158,7 +164,7 @@ def _start(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
     if seen.hold is not None:
         # What holds is not a change that goes on: when it ends, the wait for further changes begins anew.
         idle = _enter(progress, RolloutPhase.IDLE, progress.hash, now)
-        return Decision(progress=idle, condition=seen.hold, wait=POLL_SECONDS)
+        return Decision(progress=idle, condition=seen.hold, wait=FAILED_SECONDS)
     if progress.phase not in (RolloutPhase.DEBOUNCING, RolloutPhase.AWAITING_APPROVAL):
         progress = dataclasses.replace(progress, phase=RolloutPhase.DEBOUNCING, since=now)
     progress = dataclasses.replace(progress, hash=seen.target)
@@ -222,25 +228,26 @@ def _too_soon(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Pol
 
 
 def _busy(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy, now: datetime) -> Decision | None:
-    for part in parts:
-        if (condition := _not_now(part)) is not None:
-            return Decision(progress=progress, condition=condition, wait=BUSY_SECONDS)
-    return None
+    condition = _not_now(parts)
+    return None if condition is None else Decision(progress=progress, condition=condition, wait=BUSY_SECONDS)
 
 
 _Gate = Callable[[Seen, Sequence[Part], Progress, Policy, datetime], Decision | None]
 _GATES: Final[tuple[_Gate, ...]] = (_still_changing, _unapproved, _too_soon, _busy)
 
 
-def _not_now(part: Part) -> Assertion | None:
-    """Why this part cannot be rolled at the moment."""
-    if part.is_paused:
-        text = f"{part.name} is paused, so a roll would not begin: resume it"
-        return false(CONDITION, Reason.TARGET_PAUSED, text)
-    if not part.is_complete:
-        why = f" ({part.trouble})" if part.trouble else ""
-        text = f"{part.name} is in the middle of another rollout{why}; ours waits for its end"
-        return false(CONDITION, Reason.ROLLOUT_BUSY, text)
+def _not_now(parts: Sequence[Part], ours: str | None = None) -> Assertion | None:
+    """Why no part can be rolled at the moment; `ours` is the hash of the roll under way, whose own parts are fine."""
+    for part in parts:
+        if part.hash == ours:
+            continue
+        if part.is_paused:
+            text = f"{part.name} is paused, so a roll would not begin: resume it"
+            return false(CONDITION, Reason.TARGET_PAUSED, text)
+        if not part.is_complete:
+            why = f" ({part.trouble})" if part.trouble else ""
+            text = f"{part.name} is in the middle of another rollout{why}; ours waits for its end"
+            return false(CONDITION, Reason.ROLLOUT_BUSY, text)
     return None
 
 

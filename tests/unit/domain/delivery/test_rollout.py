@@ -203,6 +203,30 @@ def test_a_hold_is_told_and_nothing_is_rolled_while_it_lasts() -> None:
     assert decide(held, ROLLING, POLICY, NOW).roll is None
 
 
+def test_a_hold_in_mid_roll_is_no_failure_and_each_part_has_the_whole_time() -> None:
+    hold = false("ConfigDelivered", Reason.PAUSED, "spec.paused is true")
+    between = seen(done(PROXY), DATA_NODE)
+    late = at(100_000)
+
+    held = decide(dataclasses.replace(between, hold=hold), ROLLING, POLICY, late)
+    resumed = decide(between, held.progress, POLICY, late)
+    begun = decide(seen(done(PROXY), rolling(DATA_NODE)), resumed.progress, POLICY, late)
+
+    assert phases(held) == (RolloutPhase.ROLLING, Reason.PAUSED, None)
+    assert resumed.roll == DATA_NODE
+    assert phases(begun) == (RolloutPhase.ROLLING, Reason.ROLLOUT_IN_PROGRESS, None)
+
+
+def test_nothing_is_rolled_while_somebody_else_rolls_another_part() -> None:
+    theirs = dataclasses.replace(DATA_NODE, name="Deployment m-datanode-2", is_complete=False)
+
+    assert phases(decide(seen(done(PROXY), DATA_NODE, theirs), ROLLING, POLICY, NOW)) == (
+        RolloutPhase.ROLLING,
+        Reason.ROLLOUT_BUSY,
+        None,
+    )
+
+
 def test_a_hold_does_not_hide_that_all_is_delivered() -> None:
     hold = false("ConfigDelivered", Reason.PAUSED, "spec.paused is true")
     held = dataclasses.replace(seen(done(PROXY), delivered=True), hold=hold)

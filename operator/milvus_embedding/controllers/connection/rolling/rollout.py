@@ -21,6 +21,7 @@ from milvus_embedding.domain.delivery.workload import Component
 from milvus_embedding.domain.reasons import Reason
 
 SOON_SECONDS = 0.5
+STALE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -56,15 +57,17 @@ async def roll(
     condition, retry = _with_strays(decision.condition, delivery), decision.wait
     if condition.status is Truth.TRUE and targets.lacking:
         condition = dataclasses.replace(condition, message=condition.message + _lacking(targets.lacking))
+    after = decision.progress
     if decision.roll is not None:
-        against, retry = await _act(decision.roll, delivery.hash, connection, targets, world, retry)
-        condition = against or condition
+        against, again = await _act(decision.roll, delivery.hash, connection, targets, world)
+        condition, retry = against or condition, again or retry
+        after = progress if again is not None else after
     return Rolled(
         condition=condition,
         config=_config(connection, delivery, condition, world.now),
-        rollout=_status(decision.progress),
+        rollout=_status(after),
         retry_after=retry,
-        notes=_notes(progress, decision.progress, condition),
+        notes=_notes(progress, after, condition),
     )
 
 
@@ -98,9 +101,9 @@ def progress_of(connection: MilvusConnection) -> Progress:
 
 
 async def _act(
-    part: Part, hash_: str, connection: MilvusConnection, targets: Targets, world: World, retry: float
-) -> tuple[Assertion | None, float]:
-    """Gives one part the hash. What is against it comes back as a condition."""
+    part: Part, hash_: str, connection: MilvusConnection, targets: Targets, world: World
+) -> tuple[Assertion | None, float | None]:
+    """Gives one part the hash. Comes back with what is against it, and when to try again if it is not done."""
     try:
         await world.confirm(connection)
         if targets.milvus is not None:
@@ -110,7 +113,9 @@ async def _act(
             for workload in targets.workloads:
                 if f"Deployment {workload.name}" == part.name:
                     await world.annotate_workload(workload, hash_)
-    except (Conflict, Stale, NotFound):
+    except Stale:
+        return None, STALE_SECONDS
+    except (Conflict, NotFound):
         return None, SOON_SECONDS
     except Forbidden:
         what = "milvuses.milvus.io" if targets.milvus is not None else "deployments"
@@ -121,8 +126,8 @@ async def _act(
     except KubeError as error:
         # Whether it happened shows at the next look.
         _log.info("rolling %s: %s", part.name, error)
-        return None, retry
-    return None, retry
+        return None, STALE_SECONDS
+    return None, None
 
 
 def _is_delivered(delivery: Delivery, targets: Targets) -> bool:
