@@ -31,13 +31,15 @@ _ORDER: Final = (Component.PROXY, Component.DATA_NODE, Component.STANDALONE)
 class Part:
     """What is rolled as one. `name` is how users know it. `hash` is what its new pods bear, None if nothing.
 
-    is_complete: all of its pods are those of its template, and available. trouble: why they are not, if anything tells.
+    is_complete: all of its pods are those of its template, and available. is_rolling: they are being replaced.
+    trouble: why that does not come to an end, if anything tells.
     """
 
     name: str
     component: Component
     hash: str | None
     is_complete: bool
+    is_rolling: bool = False
     interrupts: bool = False
     is_paused: bool = False
     trouble: str = ""
@@ -62,15 +64,20 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What the status remembers. `since`: when the phase began, or the part under way. `recent`: when the rolls of the
-    last hour began.
+    """What the status remembers. `since`: when the phase began, or the part under way. `rolled`: the hash of the
+    last roll. `recent`: when the last ones began.
     """
 
     phase: RolloutPhase = RolloutPhase.IDLE
     hash: str | None = None
     since: datetime | None = None
     failed: str | None = None
+    rolled: str | None = None
     recent: tuple[datetime, ...] = ()
+
+    def starts(self, now: datetime) -> tuple[datetime, ...]:
+        """When the rolls of the last hour began, the first first."""
+        return tuple(sorted(start for start in self.recent if now - start < HOUR))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +108,6 @@ class Decision:
 
 def decide(seen: Seen, progress: Progress, policy: Policy, now: datetime) -> Decision:
     """Pure and total. `now` is aware."""
-    fresh = tuple(start for start in progress.recent if now - start < HOUR)
-    progress = dataclasses.replace(progress, recent=fresh)
     parts = sorted(seen.parts, key=lambda part: (_ORDER.index(part.component), part.name))
     if progress.phase is RolloutPhase.ROLLING and (decision := _go_on(seen, parts, progress, policy, now)) is not None:
         return decision
@@ -125,7 +130,7 @@ def _go_on(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
     if under_way is None and not rest:
         return None
     if under_way is None:
-        against = seen.hold or _not_now(parts, progress.hash)
+        against = seen.hold or _not_now(parts, progress)
         if against is not None:
             return Decision(progress=progress, condition=against, wait=FAILED_SECONDS)
         begun = dataclasses.replace(progress, since=now)
@@ -147,7 +152,12 @@ def _rolled(seen: Seen, parts: Sequence[Part], progress: Progress, now: datetime
     if seen.is_delivered:
         done = dataclasses.replace(idle, failed=None if idle.failed == seen.target else idle.failed)
         return Decision(progress=done, condition=true(CONDITION, Reason.DELIVERED, f"all pods run {seen.target}"))
-    text = f"{incomplete.name} has pods that do not run {seen.target} yet" if incomplete else "pods are old"
+    text = (
+        f"{incomplete.name} bears {seen.target}, and not all of its pods are ready with it yet"
+        + (f" ({incomplete.trouble})" if incomplete.trouble else "")
+        if incomplete
+        else f"all workloads bear {seen.target}, and some pods have something else"
+    )
     wait = POLL_SECONDS if incomplete else FAILED_SECONDS
     return Decision(progress=idle, condition=false(CONDITION, Reason.NOT_DELIVERED, text), wait=wait)
 
@@ -176,7 +186,8 @@ def _start(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
         phase=RolloutPhase.ROLLING,
         since=now,
         failed=None if progress.failed == seen.target else progress.failed,
-        recent=(*progress.recent, now),
+        rolled=seen.target,
+        recent=(*progress.starts(now), now),
     )
     due = next(part for part in parts if part.hash != seen.target)
     return Decision(progress=rolling, condition=_in_progress(due, rolling), wait=0.0)
@@ -211,24 +222,25 @@ def _unapproved(
 
 
 def _too_soon(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy, now: datetime) -> Decision | None:
-    if seen.target in policy.approved or not progress.recent:
+    starts = progress.starts(now)
+    # An approval that stays in Git must not lift the limits for ever: it is for a hash that was not rolled last.
+    if not starts or (seen.target in policy.approved and progress.rolled != seen.target):
         return None
-    last = max(progress.recent)
+    last = starts[-1]
     text = f"the last roll began at {timestamp(last)}, and minIntervalSeconds puts the next at"
     if decision := _until(last + policy.min_interval, Reason.ROLLOUT_PENDING, text, progress, now, at_the_end=True):
         return decision
-    if len(progress.recent) < ROLLS_AN_HOUR:
+    if len(starts) < ROLLS_AN_HOUR:
         return None
     text = (
-        f"{len(progress.recent)} rolls began within an hour, so this one to {seen.target} waits: see what changes so "
+        f"{len(starts)} rolls began within an hour, so this one to {seen.target} waits: see what changes so "
         f"often, or set the annotation {APPROVED_ROLLOUT} to the hash; it begins at"
     )
-    first = sorted(progress.recent)[-ROLLS_AN_HOUR]
-    return _until(first + HOUR, Reason.ROLL_STORM, text, progress, now, at_the_end=True)
+    return _until(starts[-ROLLS_AN_HOUR] + HOUR, Reason.ROLL_STORM, text, progress, now, at_the_end=True)
 
 
 def _busy(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy, now: datetime) -> Decision | None:
-    condition = _not_now(parts)
+    condition = _not_now(parts, progress)
     return None if condition is None else Decision(progress=progress, condition=condition, wait=BUSY_SECONDS)
 
 
@@ -236,17 +248,15 @@ _Gate = Callable[[Seen, Sequence[Part], Progress, Policy, datetime], Decision | 
 _GATES: Final[tuple[_Gate, ...]] = (_still_changing, _unapproved, _too_soon, _busy)
 
 
-def _not_now(parts: Sequence[Part], ours: str | None = None) -> Assertion | None:
-    """Why no part can be rolled at the moment; `ours` is the hash of the roll under way, whose own parts are fine."""
+def _not_now(parts: Sequence[Part], progress: Progress) -> Assertion | None:
+    """Why no part can be rolled at the moment. What bears the hash of our failed roll is there to be replaced."""
     for part in parts:
-        if part.hash == ours:
-            continue
         if part.is_paused:
             text = f"{part.name} is paused, so a roll would not begin: resume it"
             return false(CONDITION, Reason.TARGET_PAUSED, text)
-        if not part.is_complete:
+        if part.is_rolling and (part.hash is None or part.hash != progress.failed):
             why = f" ({part.trouble})" if part.trouble else ""
-            text = f"{part.name} is in the middle of another rollout{why}; ours waits for its end"
+            text = f"{part.name} is in the middle of another rollout{why}; ours begins when that has come to an end"
             return false(CONDITION, Reason.ROLLOUT_BUSY, text)
     return None
 
