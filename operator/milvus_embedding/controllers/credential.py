@@ -1,5 +1,6 @@
 """The credential's pass: whose label, is there a key, does it embed, and is it rendered."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,24 @@ class _Findings:
     retry_after: float | None = None
 
 
+class _Memory:
+    """What the rendered Secret remembers; nothing if it cannot be read. Read once in a pass, and only if needed."""
+
+    def __init__(self, connection: MilvusConnection, world: World) -> None:
+        self.connection = connection
+        self._world = world
+        self._labels: state.Memory | None = None
+
+    async def labels(self) -> state.Memory:
+        if self._labels is None:
+            self._labels = {}
+            match await self._world.read_secret(self.connection.namespace, self.connection.secret_name or ""):
+                case SecretFound(data):
+                    with contextlib.suppress(state.UnreadableState):
+                        self._labels = state.load(data.get(state.KEY)).labels
+        return self._labels
+
+
 class CredentialController:
     """Implements controllers.base.Controller."""
 
@@ -60,10 +79,11 @@ class CredentialController:
         try:
             connection = connection_of(resource, world)
             label = label_of(resource, connection)
-            holders = await _holders(connection, world)
+            memory = _Memory(connection, world)
+            holders = await _holders(memory)
             _refuse_conflict(resource, connection, label, world, holders)
-            rendered = _is_rendered(resource, connection, label, holders)
-            findings = await self._examine(resource, connection, label, world, rendered=rendered)
+            rendered = holders.get(label) == owner_of(resource) and await _is_rendered(memory, label)
+            findings = await self._examine(resource, memory, label, world, rendered=rendered)
         except Blocked as blocked:
             ready = false("Ready", blocked.reason, blocked.message)
             findings = _Findings((ready,), resource.status.rotation, blocked.retry_after)
@@ -96,15 +116,16 @@ class CredentialController:
     async def _examine(
         self,
         credential: EmbeddingCredential,
-        connection: MilvusConnection,
+        memory: _Memory,
         label: str,
         world: World,
         *,
         rendered: bool,
     ) -> _Findings:
+        connection = memory.connection
         if credential.spec.external is not None:
             return _Findings(_external(label))
-        rotation = await _rotation(credential, connection, label, world) if rendered else NO_ROTATION
+        rotation = await _rotation(credential, memory, label) if rendered else NO_ROTATION
         delivered = _delivered(credential, connection, label, rotation if rendered else None)
         try:
             value = await read_key(credential, world, self._scrubber)
@@ -113,42 +134,43 @@ class CredentialController:
             kept = " (Milvus keeps the last good key)" if rendered else ""
             ready = false("Ready", blocked.reason, blocked.message + kept)
             return _Findings((ready, found, delivered), rotation, blocked.retry_after)
-        valid, retry_after = await self._valid(credential, connection, value, label, world)
+        valid, retry_after = await self._valid(credential, memory, value, label)
         found = true("SecretFound", Reason.SECRET_FOUND)
         newest = self._canary.newest(connection.key, label, reader=credential.key)
-        proven = await _effective(newest, connection, label, value, rotation, world) if rendered else ()
+        told = credential.namespace == connection.namespace
+        proven = await _effective(newest, memory, label, value, rotation, is_told_all=told) if rendered else ()
         ready = _ready(valid, delivered, *proven)
         return _Findings((ready, found, valid, delivered, *proven), rotation, retry_after)
 
     async def _valid(
-        self, credential: EmbeddingCredential, connection: MilvusConnection, value: str, label: str, world: World
+        self, credential: EmbeddingCredential, memory: _Memory, value: str, label: str
     ) -> tuple[Assertion, float | None]:
-        probe, url = credential.spec.probe, provider_url(connection)
+        connection, probe = memory.connection, credential.spec.probe
+        url = provider_url(connection)
         if not probe.enabled:
             return unknown("KeyValid", Reason.PROBE_DISABLED, "spec.probe.enabled is false"), None
         if not self._probes.knows(credential.key, value, url):
-            await self._recall(credential, connection, value, label, world)
+            await self._recall(credential, memory, value, label)
         interval = float(probe.interval_seconds)
         answer = await self._probes.ask(credential.key, value, url, interval=interval, wake=(connection.key,))
         if answer is None:
             return unknown("KeyValid", Reason.PROBING, "asking DashScope"), None
         return _verdict(answer.result), answer.again_after
 
-    async def _recall(
-        self, credential: EmbeddingCredential, connection: MilvusConnection, value: str, label: str, world: World
-    ) -> None:
+    async def _recall(self, credential: EmbeddingCredential, memory: _Memory, value: str, label: str) -> None:
         """After a restart: the rendered Secret remembers which value embedded, and when."""
-        entry, url = (await _memory(connection, world)).get(label), provider_url(connection)
+        entry, url = (await memory.labels()).get(label), provider_url(memory.connection)
         if entry is not None and entry.owner == owner_of(credential) and is_proof(entry, value, url):
             at = _moment(entry.proven_at)
             if at is not None:
                 self._probes.trust(credential.key, value, url, at=at)
 
 
-async def _holders(connection: MilvusConnection, world: World) -> dict[str, str]:
+async def _holders(memory: _Memory) -> dict[str, str]:
     """Label -> owner of what is rendered, from the connection's status if that shows all."""
+    connection = memory.connection
     if not shows_all_labels(connection):
-        return {label: entry.owner for label, entry in (await _memory(connection, world)).items()}
+        return {label: entry.owner for label, entry in (await memory.labels()).items()}
     return {
         entry.label: f"{entry.credential.namespace}/{entry.credential.name}"
         for entry in connection.status.labels
@@ -156,23 +178,12 @@ async def _holders(connection: MilvusConnection, world: World) -> dict[str, str]
     }
 
 
-def _is_rendered(
-    credential: EmbeddingCredential, connection: MilvusConnection, label: str, holders: Mapping[str, str]
-) -> bool:
+async def _is_rendered(memory: _Memory, label: str) -> bool:
     """Not while it is Retained: the connection has not seen the credential then, nor its key."""
-    retained = any(e.label == label and e.state is LabelState.RETAINED for e in connection.status.labels)
-    return not retained and holders.get(label) == owner_of(credential)
-
-
-async def _memory(connection: MilvusConnection, world: World) -> state.Memory:
-    """What the rendered Secret remembers; nothing if it cannot be read."""
-    match await world.read_secret(connection.namespace, connection.secret_name or ""):
-        case SecretFound(data):
-            try:
-                return state.load(data.get(state.KEY)).labels
-            except state.UnreadableState:
-                return {}
-    return {}
+    connection = memory.connection
+    if any(e.label == label and e.state is LabelState.RETAINED for e in connection.status.labels):
+        return False
+    return shows_all_labels(connection) or (await memory.labels())[label].value is not None
 
 
 def _refuse_conflict(
@@ -217,14 +228,13 @@ def _verdict(result: ProbeResult) -> Assertion:
             return unknown("KeyValid", Reason.PROVIDER_UNREACHABLE, "DashScope cannot be asked from here")
 
 
-async def _rotation(
-    credential: EmbeddingCredential, connection: MilvusConnection, label: str, world: World
-) -> RotationStatus:
+async def _rotation(credential: EmbeddingCredential, memory: _Memory, label: str) -> RotationStatus:
     """From the connection's status, or from the Secret's memory where that has no room for all."""
+    connection = memory.connection
     shown = next((entry for entry in connection.status.labels if entry.label == label), None)
     if shown is not None:
         return shown.rotation
-    entry = (await _memory(connection, world)).get(label)
+    entry = (await memory.labels()).get(label)
     return rotation_status(connection, entry) if entry is not None else credential.status.rotation
 
 
@@ -261,19 +271,21 @@ def _on_its_way(connection: MilvusConnection, rotation: RotationStatus) -> str:
 
 async def _effective(
     newest: Proof | None,
-    connection: MilvusConnection,
+    memory: _Memory,
     label: str,
     value: str,
     rotation: RotationStatus,
-    world: World,
+    *,
+    is_told_all: bool,
 ) -> tuple[Assertion, ...]:
     """The condition Effective, if the connection has keys proven."""
-    if connection.spec.embedding is None or connection.spec.embedding.verify is not Verify.CANARY:
+    embedding = memory.connection.spec.embedding
+    if embedding is None or embedding.verify is not Verify.CANARY:
         return ()
-    entry = (await _memory(connection, world)).get(label)
+    entry = (await memory.labels()).get(label)
     is_back = entry is not None and entry.rotation.refused is not None and entry.value != value
     is_proven = rotation.generation is not None and rotation.effective_generation == rotation.generation
-    return (effective(newest, is_recorded=is_proven, is_rolled_back=is_back),)
+    return (effective(newest, is_recorded=is_proven, is_rolled_back=is_back, is_told_all=is_told_all),)
 
 
 def _ready(valid: Assertion, delivered: Assertion, *others: Assertion) -> Assertion:

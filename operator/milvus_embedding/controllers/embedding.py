@@ -189,7 +189,9 @@ def _why_not_ready(credential: EmbeddingCredential, reader: str) -> str:
 
 def _is_rendered(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> bool:
     shown = any(
-        entry.label == label and _belongs_to(entry, credential.namespace, credential.name)
+        entry.label == label
+        and entry.state is not LabelState.RETAINED
+        and _belongs_to(entry, credential.namespace, credential.name)
         for entry in connection.status.labels
     )
     return shown or _says_it_is_rendered(credential, connection)

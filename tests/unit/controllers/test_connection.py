@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import AuthenticationFailed, PermissionDenied
 from milvus_embedding.controllers.base import SecretFailed, SecretForbidden, WriteRefused
 from milvus_embedding.controllers.connection.rendering import secret
@@ -344,16 +345,24 @@ async def test_what_is_wrong_with_one_source_does_not_keep_the_others(bench: Ben
     assert bench.condition(PROD) == ("False", "SecretForbidden")
 
 
-async def test_a_label_without_a_key_is_a_fault_of_the_connection_once_somebody_uses_it(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("credential", "expected"),
+    [
+        pytest.param(PROD, ("True", "Rendered"), id="another one, whoever names it"),
+        pytest.param(DEV, ("False", "ConfigIncomplete"), id="the default one"),
+    ],
+)
+async def test_a_label_that_never_had_a_key_is_a_fault_of_the_connection_if_it_is_its_default(
+    bench: Bench, credential: Key, expected: tuple[str, str]
+) -> None:
     bench.quickstart()
-    bench.secret("apikey-prod", apikey="sk-bad-0123456789")
-    bench.world.uses[PROD] = 1
+    bench.secret(credential.name, apikey="sk-bad-0123456789")
+    bench.world.uses[credential] = 1
 
     await bench.settle(CONNECTION)
 
-    assert bench.condition(CONNECTION, "ConfigRendered") == ("False", "ConfigIncomplete")
-    assert "apikey_prod" in bench.message(CONNECTION)
-    assert bench.rendered_keys() == {"apikey_dev": DEV_KEY}
+    assert bench.condition(CONNECTION, "ConfigRendered") == expected
+    assert credential.name.replace("-", "_") not in bench.rendered_keys()
 
 
 async def test_the_number_of_collections_is_told_per_label(bench: Bench) -> None:

@@ -13,11 +13,12 @@ from milvus_embedding.domain.rendering.documents import (
     MOST,
     Document,
     Documents,
+    agree,
     digest,
     followed_by,
     forgetting,
-    holds,
     possible,
+    renamed,
     strays,
     target,
 )
@@ -47,6 +48,12 @@ def test_a_digest_tells_values_apart_and_nothing_about_them() -> None:
     assert one not in {digest("sk-2", owner_id="o", connection="n/c"), digest("sk-1", owner_id="p", connection="n/c")}
 
 
+def holds(found: Pod, label: str, value: str, documents: Documents) -> bool | None:
+    """Whether the pod has it, whichever of the possible contents it has. None: not known."""
+    contents = possible(found, documents, SETTLE)
+    return None if contents is None else agree(contents, label, value)
+
+
 TWO = (content("H1", 0, 1000, dev="old", prod="p"), content("H2", 1000, dev="new", prod="p"))
 HOLDS: dict[str, tuple[Pod, bool | None]] = {
     "a pod of a normal roll has the new value": (pod(1015), True),
@@ -65,11 +72,11 @@ HOLDS: dict[str, tuple[Pod, bool | None]] = {
 def test_what_a_pod_has(sentence: str) -> None:
     found, expected = HOLDS[sentence]
 
-    assert holds(found, "dev", "new", TWO, SETTLE) is expected
+    assert holds(found, "dev", "new", TWO) is expected
 
 
 def test_contents_that_agree_about_a_label_do_no_harm() -> None:
-    assert holds(pod(1001), "prod", "p", TWO, SETTLE) is True
+    assert holds(pod(1001), "prod", "p", TWO) is True
 
 
 def test_what_was_forgotten_is_not_known() -> None:
@@ -151,6 +158,58 @@ def test_a_pod_with_labels_more_is_not_astray() -> None:
     assert list(strays((FORMER, FEWER), FEWER, "H1", [pod(500, "H1")], SETTLE)) == []
 
 
+ASTRAY = Running(annotated=frozenset({"H1"}), pods=(pod(150, "H1", "evicted"),))
+FLAPPED = (content("H1", 0, 100, dev="a"), content("H2", 100, 200, dev="b"), content("H1", 200, dev="a"))
+UNCHANGED: dict[str, tuple[Running | None, str]] = {
+    "nothing is seen": (None, "H1"),
+    "no pod is astray": (replace(ASTRAY, pods=(pod(300, "H1"),)), "H1"),
+    "another roll is due anyway": (replace(ASTRAY, annotated=frozenset({"H1", "H9"})), "H1"),
+    "nothing bears the hash": (replace(ASTRAY, annotated=frozenset()), "H1"),
+}
+
+
+@pytest.mark.parametrize("sentence", UNCHANGED)
+def test_the_content_keeps_its_hash_as(sentence: str) -> None:
+    running, hash_ = UNCHANGED[sentence]
+
+    assert renamed(FLAPPED, hash_, running, SETTLE) == FLAPPED
+
+
+def test_pods_astray_that_no_roll_would_replace_are_rolled_once_to_another_hash() -> None:
+    documents = renamed(FLAPPED, "H1", ASTRAY, SETTLE)
+    alias = target(documents, documents[-1], ASTRAY, "H1", "H1")
+    rolled = Running(annotated=frozenset({alias}), pods=(pod(300, alias),))
+    astray_again = replace(rolled, pods=(pod(150, alias),))
+
+    assert alias not in ("H1", "H2")
+    assert documents == renamed(FLAPPED, "H1", ASTRAY, SETTLE), "always the same one"
+    assert possible(pod(300, alias), documents, SETTLE) == documents[-1:]
+    assert target(documents, documents[-1], rolled, alias, "H1") == alias
+    assert renamed(documents, alias, astray_again, SETTLE) == documents, "once for each content that is written"
+
+
+def test_a_content_that_comes_back_keeps_the_other_hash_that_workloads_bear() -> None:
+    former = replace(content("H1", 0, 100, dev="a"), alias="H1b")
+    documents = (former, content("H2", 100, 200, dev="b"), content("H1", 200, dev="a"))
+
+    assert target(documents, documents[-1], Running(annotated=frozenset({"H1b"})), "H2", "H2") == "H1b"
+
+
+def test_without_the_secret_the_status_keeps_the_other_hash() -> None:
+    lost = (replace(content("H1", 500, 500, dev="a"), hash="H1b"), content("H1", 500, dev="a"))
+    running = Running(annotated=frozenset({"H1b"}), pods=(pod(300, "H1b"),))
+
+    assert target(lost, lost[-1], running, "H1b", "H1") == "H1b"
+    assert list(strays(lost, lost[-1], "H1b", running.pods, SETTLE)) == []
+
+
+def test_a_pod_that_may_have_what_nobody_knows_is_not_taken_for_good() -> None:
+    documents = (replace(content("", 100, 500)), content("H1", 500, dev="a"))
+
+    assert holds(pod(50, "H1"), "dev", "a", documents) is True
+    assert holds(pod(300, "H1"), "dev", "a", documents) is False
+
+
 @dataclass
 class Cluster:
     """A Secret, a workload's annotation and pods, each of which reads the Secret within the settle time."""
@@ -205,7 +264,7 @@ def test_no_pod_is_ever_said_to_have_what_it_has_not(steps: list[tuple[int, tupl
             cluster.annotation = cluster.writes[-1][1]
         value = cluster.writes[-1][1]
         for name, (found, read_at) in cluster.pods.items():
-            if read_at <= cluster.now and holds(found, "dev", value, cluster.documents, SETTLE):
+            if read_at <= cluster.now and holds(found, "dev", value, cluster.documents):
                 assert cluster.truth(name) == value
 
 
@@ -219,4 +278,4 @@ def test_a_roll_after_the_settle_time_is_always_seen_to_be_delivered(values: lis
     cluster.annotation = cluster.writes[-1][1]
     cluster.start(0)
 
-    assert holds(cluster.pods["p0"][0], "dev", cluster.annotation, cluster.documents, SETTLE) is True
+    assert holds(cluster.pods["p0"][0], "dev", cluster.annotation, cluster.documents) is True

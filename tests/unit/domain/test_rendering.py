@@ -18,6 +18,7 @@ from milvus_embedding.domain.rendering.state import LabelMemory, State, dump
 NOW, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
 TODAY = datetime.fromisoformat(NOW)
 FRESH, SECOND = Rotation(changed=TODAY), Rotation(generation=2, changed=TODAY)
+RETURNED = replace(SECOND, returned=True)
 LABELS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)
 KEYS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(str.strip)
 HOSTILE = [
@@ -179,10 +180,10 @@ TRANSITIONS: dict[str, tuple[LabelMemory | None, Source, LabelMemory | None]] = 
     "a candidate that is refused gives way to the proven one": (
         BOTH,
         source("next", refused=True),
-        replace(PROVEN, rotation=SECOND),
+        replace(PROVEN, rotation=RETURNED),
     ),
     "a candidate that is refused and has no proven one stays": (UNPROVEN, source("old", refused=True), UNPROVEN),
-    "back to the proven value drops the candidate": (BOTH, source("old"), replace(PROVEN, rotation=SECOND)),
+    "back to the proven value drops the candidate": (BOTH, source("old"), replace(PROVEN, rotation=RETURNED)),
     "a newer candidate replaces the older": (
         BOTH,
         source("newest"),
@@ -245,7 +246,7 @@ JUDGEMENTS: dict[str, tuple[LabelMemory, str, bool, LabelMemory]] = {
         BOTH,
         "digest of next",
         False,
-        replace(PROVEN, rotation=replace(SECOND, refused="digest of next")),
+        replace(PROVEN, rotation=replace(RETURNED, refused="digest of next")),
     ),
     "without another value the refused one stays": (UNPROVEN, "digest of old", False, UNPROVEN),
     "the proven value that is refused stays": (PROVEN, "digest of old", False, PROVEN),
@@ -269,6 +270,49 @@ def test_a_refused_value_is_forgotten_when_another_one_is_taken() -> None:
     result = rendered({"dev": before}, source("third"))
 
     assert result.memory["dev"].rotation == Rotation(generation=3, changed=TODAY)
+
+
+def test_a_refused_value_is_forgotten_when_its_source_has_the_proven_one_again() -> None:
+    before = replace(PROVEN, rotation=replace(RETURNED, refused="digest"))
+
+    result = rendered({"dev": before}, source("old"))
+
+    assert result.memory["dev"].rotation == RETURNED
+
+
+LOST = LabelMemory(owner="n/dev", since=NOW)
+USED: dict[str, tuple[Mapping[str, int] | None, bool]] = {
+    "stays remembered while collections name it": ({"dev": 1}, True),
+    "stays remembered while that is not known": (None, True),
+    "is forgotten when nothing names it": ({"dev": 0}, False),
+}
+
+
+@pytest.mark.parametrize("sources", [[], [Source(label="dev", owner="n/dev")]], ids=["gone", "living"])
+@pytest.mark.parametrize("sentence", USED)
+def test_a_label_that_lost_its_key(sentence: str, sources: list[Source]) -> None:
+    uses, stays = USED[sentence]
+
+    result = render({"dev": LOST}, sources, uses=uses, released=[], now=TODAY)
+
+    assert result.lost == (("dev",) if stays else ())
+    assert result.memory == ({"dev": LOST} if stays else {})
+    assert result.keys == {}
+
+
+ANSWERED: dict[str, tuple[LabelMemory, list[Source], frozenset[str]]] = {
+    "a candidate is not": (BOTH, [source("next")], frozenset({"dev"})),
+    "a candidate without its credential is not": (BOTH, [], frozenset({"dev"})),
+    "a proven value is": (PROVEN, [source("old")], frozenset()),
+    "one whose user answers for it is": (BOTH, [replace(source("next"), declared=True)], frozenset()),
+}
+
+
+@pytest.mark.parametrize("sentence", ANSWERED)
+def test_whether_a_value_is_answered_for(sentence: str) -> None:
+    before, sources, unproven = ANSWERED[sentence]
+
+    assert render({"dev": before}, sources, uses=None, released=[], now=TODAY).unproven == unproven
 
 
 SOURCES = st.lists(

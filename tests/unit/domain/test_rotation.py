@@ -84,6 +84,27 @@ def test_a_further_value_keeps_what_is_said_of_those_before() -> None:
     assert changed(done, LATER, refused=None) == replace(done, generation=3, changed=LATER)
 
 
+def test_a_value_that_was_replaced_before_takes_back_what_was_said_and_says_nothing() -> None:
+    done = replace(SECOND, delivered=2, revocable=NOW)
+
+    after = changed(done, LATER, refused=None, returned=True)
+
+    assert after == replace(done, generation=3, changed=LATER, revocable=None, returned=True)
+    cleared = seen(replace(after, cleared_at=LATER), "dev", "new", ALL, LATER + WRITE_HORIZON)
+    assert (cleared.delivered, cleared.revocable, cleared.revocable_at) == (3, None, None)
+    assert changed(after, LATER, refused=None).returned is False
+
+
+def test_while_nobody_proved_the_new_value_the_former_one_may_be_needed() -> None:
+    waiting = seen(SECOND, "dev", "new", ALL, LATER, is_proven=False)
+
+    unproven = seen(waiting, "dev", "new", ALL, LATER + WRITE_HORIZON, is_proven=False)
+
+    assert unproven.is_delivered
+    assert unproven.revocable is None
+    assert seen(unproven, "dev", "new", ALL, LATER + WRITE_HORIZON, is_proven=True).revocable == NOW
+
+
 def test_a_proof_is_told_once() -> None:
     after = proven(SECOND, LATER)
 
@@ -142,7 +163,7 @@ def test_the_status_restores_what_a_lost_secret_knew(*, is_same: bool) -> None:
     after = restored(told, is_same=is_same, now=LATER)
 
     assert status(after, RolloutStrategy.RESTART, Verify.CANARY) == (
-        told if is_same else told.model_copy(update={"generation": 3})
+        told if is_same else told.model_copy(update={"generation": 3, "safe_to_revoke_before": None})
     )
 
 

@@ -30,6 +30,7 @@ ROTATIONS = st.builds(
     effective=COUNTS,
     effective_at=MOMENTS,
     refused=VALUES,
+    returned=st.booleans(),
 )
 DOCUMENTS = st.lists(
     st.builds(
@@ -40,6 +41,7 @@ DOCUMENTS = st.lists(
         url=st.text(max_size=3),
         default=st.text(max_size=3),
         replaced=MOMENTS,
+        alias=st.text(max_size=3),
     ),
     max_size=4,
 ).map(tuple)

@@ -39,17 +39,8 @@ class Config:
 def rendered(connection: MilvusConnection, world: World, delivery: Delivery) -> Assertion:
     if delivery.against is not None:
         return delivery.against
-    lacking = [
-        label
-        for label in delivery.missing
-        if label not in delivery.refused and _is_needed(connection, world, delivery.living.get(label))
-    ]
-    if lacking:
-        return false(
-            "ConfigRendered",
-            Reason.CONFIG_INCOMPLETE,
-            f"no key for {', '.join(lacking[:8])}: see its EmbeddingCredential; the other labels are rendered",
-        )
+    if (text := _incomplete(connection, delivery)) is not None:
+        return false("ConfigRendered", Reason.CONFIG_INCOMPLETE, text)
     if delivery.refused:
         return false(
             "ConfigRendered",
@@ -70,11 +61,29 @@ def rendered(connection: MilvusConnection, world: World, delivery: Delivery) -> 
     return true("ConfigRendered", Reason.RENDERED, f"Secret {delivery.secret_name} is up to date")
 
 
-def _is_needed(connection: MilvusConnection, world: World, credential: EmbeddingCredential | None) -> bool:
-    """A label without a key is a fault of the whole only if somebody would use it now."""
-    if credential is None:
-        return False
-    return owner_of(credential) == _default_owner(connection) or world.used_by(credential.key) > 0
+def _incomplete(connection: MilvusConnection, delivery: Delivery) -> str | None:
+    """A sentence if Milvus would lack a key that it had, or the default one. Of a credential that never had a key only
+    its own status tells: whoever names it in a collection must not hold up the others.
+    """
+    owner = _default_owner(connection)
+    lacking = [
+        label
+        for label in delivery.missing
+        if label not in delivery.refused and (label in delivery.lost or _is_of(delivery.living.get(label), owner))
+    ]
+    if lacking:
+        return f"no key for {', '.join(lacking[:8])}: see its EmbeddingCredential; the other labels are rendered"
+    gone = [label for label in delivery.lost if label not in delivery.missing]
+    if gone:
+        return (
+            f"the key of {', '.join(gone[:8])} was lost with the rendered Secret, collections may name it, and no "
+            "EmbeddingCredential has it: create that again, or add the label to spec.embedding.releaseLabels"
+        )
+    return None
+
+
+def _is_of(credential: EmbeddingCredential | None, owner: str | None) -> bool:
+    return credential is not None and owner_of(credential) == owner
 
 
 def _default_owner(connection: MilvusConnection) -> str | None:
@@ -166,7 +175,8 @@ def _labels(connection: MilvusConnection, world: World, delivery: Delivery) -> l
     shown = []
     for label, entry in sorted(delivery.memory.items()):
         namespace, _, name = entry.owner.partition("/")
-        retained = label in delivery.retained
+        # What lost its key is not rendered, and its credential must not take it for that.
+        retained = label in delivery.retained or label in delivery.lost
         count = delivery.uses.get(label) if retained else world.used_by(Key("EmbeddingCredential", namespace, name))
         shown.append(_label(label, (namespace, name), LabelState.RETAINED if retained else LabelState.ACTIVE, count))
         shown[-1]["since"] = entry.since

@@ -88,6 +88,19 @@ class LabelUsage:
             uses = uses_of(orphans, await self.look(connection, world, now=True), connection, world)
         return uses and {label: count or await _unseen(orphans[label], world) for label, count in uses.items()}
 
+    async def of_lost(
+        self, connection: MilvusConnection, world: World, owners: Mapping[str, str]
+    ) -> Mapping[str, int] | None:
+        """Collections in Milvus per label, for labels that have no value; None while that cannot be known. Specs do not
+        count: what was never created cannot break. owners: label -> owner.
+        """
+        if not owners:
+            return {}
+        look = await self.look(connection, world)
+        if look is not None and look.remembered and not all(_counts(owners, look, connection).values()):
+            look = await self.look(connection, world, now=True)
+        return _counts(owners, look, connection) if look is not None else None
+
     async def refuse_to_lose_labels(self, connection: MilvusConnection, world: World, memory: Memory) -> None:
         """Delivery was File until now, and Environment has no labels."""
         look = await self.look(connection, world, now=True)
@@ -139,12 +152,15 @@ def uses_of(
     """
     if look is None:
         return None
-    default = None if named else default_label(connection, orphans.items())
-    unnamed = {default: look.count(BY_DEFAULT)}
-    return {
-        label: max(world.used_by(credential_key(owner)), look.count(label) + unnamed.get(label, 0))
-        for label, owner in orphans.items()
-    }
+    counts = _counts(orphans, look, connection, named=named)
+    return {label: max(world.used_by(credential_key(owner)), counts[label]) for label, owner in orphans.items()}
+
+
+def _counts(
+    owners: Mapping[str, str], look: Look, connection: MilvusConnection, *, named: bool = False
+) -> dict[str, int]:
+    default = None if named else default_label(connection, owners.items())
+    return {label: look.count(label) + (look.count(BY_DEFAULT) if label == default else 0) for label in owners}
 
 
 async def _unseen(owner: str, world: World) -> int:

@@ -60,6 +60,24 @@ def means(text: bytes, document: Mapping[str, object]) -> bool:
         return False
 
 
+def keys_of(text: bytes) -> Mapping[str, str]:
+    """API keys by label, as far as a text, perhaps edited by hand, can be read."""
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    credentials = found.get("credential") if isinstance(found, dict) else None
+    entries = credentials.items() if isinstance(credentials, dict) else ()
+    return {
+        label: entry["apikey"]
+        for label, entry in entries
+        if isinstance(label, str)
+        and isinstance(entry, dict)
+        and entry.get("apikey")
+        and isinstance(entry["apikey"], str)
+    }
+
+
 def config_hash(keys: Mapping[str, str], provider: Provider, *, owner_id: str, connection: str) -> str:
     """HMAC over the meaning. The same in every version of the operator; tells nothing about the keys.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from milvus_embedding.domain.conditions import timestamp
 from milvus_embedding.domain.delivery.running import Running
 from milvus_embedding.domain.delivery.workload import Pod
 
@@ -26,7 +27,7 @@ _DIGEST_LENGTH: Final = 16
 class Document:
     """One content of the Secret, from `written` until `replaced` (None: it is there now). digests: label -> digest.
 
-    url and default are "" where they are not set.
+    url and default are "" where they are not set. alias: another hash for it, "" for none: see `renamed`.
     """
 
     hash: str
@@ -35,6 +36,12 @@ class Document:
     url: str = ""
     default: str = ""
     replaced: datetime | None = None
+    alias: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What pods that were rolled to it bear."""
+        return (self.hash, self.alias) if self.alias else (self.hash,)
 
     def has_all_of(self, other: "Document") -> bool:
         """Whether it differs from `other` at most by more labels."""
@@ -53,12 +60,6 @@ def digest(value: str, *, owner_id: str, connection: str) -> str:
     return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:_DIGEST_LENGTH]
 
 
-def holds(pod: Pod, label: str, digest: str, documents: Documents, settle: timedelta) -> bool | None:
-    """Whether the pod has this value of the label, whichever of the possible contents it has. None: not known."""
-    contents = possible(pod, documents, settle)
-    return None if contents is None else agree(contents, label, digest)
-
-
 def agree(contents: Iterable[Document], label: str, digest: str) -> bool:
     """Whether all of these have this value of the label."""
     return all(content.digests.get(label) == digest for content in contents)
@@ -70,18 +71,18 @@ def possible(pod: Pod, documents: Documents, settle: timedelta) -> tuple[Documen
     settle: how much later than written a content may still be mounted, and how long after its creation a pod may read.
     A pod without our annotation may be one that does not mount the Secret at all.
     """
-    borne = tuple(document for document in documents if document.hash == pod.config_hash)
-    if pod.config_hash is None or not borne:
+    if not pod.config_hash:
         return None
-    if all(document.written > pod.created for document in borne):
-        # It bears what was written before all that is remembered: the memory was lost, or is an old one.
-        return borne[:1]
+    borne = tuple(document for document in documents if pod.config_hash in document.names)
+    if not borne:
+        return None
     start, end = pod.created - settle, max(pod.created, pod.started or pod.created) + settle
     found = tuple(d for d in documents if d.written <= end and (d.replaced is None or d.replaced > start))
     for before, after in itertools.pairwise(documents):
         forgotten_from = before.replaced or after.written
         if forgotten_from < after.written and forgotten_from <= end and after.written > start:
             return None
+    # What was there before all that is remembered is what it bears: the memory was lost.
     return found if start >= documents[0].written else (borne[0], *found)
 
 
@@ -100,7 +101,7 @@ def forgetting(documents: Documents, running: Running | None, settle: timedelta)
     pods = tuple(running.present)
     borne = {pod.config_hash for pod in pods} | running.annotated
     of_pods = [content for pod in pods for content in possible(pod, documents, settle) or ()]
-    kept = [d for d in documents[:-REMEMBERED] if d.hash in borne or d in of_pods]
+    kept = [d for d in documents[:-REMEMBERED] if not borne.isdisjoint(d.names) or d in of_pods]
     return (*kept, *documents[-REMEMBERED:])
 
 
@@ -115,10 +116,12 @@ def target(
 
     former_rendered: the hash of the content at the last pass, as the status has it; it outlives the Secret.
     """
+    if present.alias:
+        return present.alias
     if former_target and former_rendered == present.hash:
         return former_target
     borne = running.annotated if running is not None else {former_target}
-    suiting = [d.hash for d in documents if d.hash in borne and d.has_all_of(present)]
+    suiting = [name for d in documents if d.has_all_of(present) for name in d.names if name in borne]
     if not suiting or present.hash in borne:
         return present.hash
     return former_target if former_target in suiting else suiting[-1]
@@ -134,3 +137,18 @@ def strays(
         contents = possible(pod, documents, settle)
         if contents is None or not all(content.has_all_of(present) for content in contents):
             yield pod.name
+
+
+def renamed(documents: Documents, hash_: str, running: Running | None, settle: timedelta) -> Documents:
+    """With another hash for what is there now, if pods that bear the present one may have something else, and no roll
+    would replace them as all workloads bear it. Once for each content that is written.
+
+    hash_: what pods should bear.
+    """
+    present = documents[-1]
+    if running is None or present.alias or running.annotated != {hash_}:
+        return documents
+    if not any(True for _ in strays(documents, present, hash_, running.serving, settle)):
+        return documents
+    alias = hashlib.sha256(f"{present.hash}\n{timestamp(present.written)}".encode()).hexdigest()[: len(present.hash)]
+    return (*documents[:-1], dataclasses.replace(present, alias=alias))

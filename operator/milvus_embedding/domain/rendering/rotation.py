@@ -31,7 +31,8 @@ class Rotation:
     `effective` are the last generations that were seen in all serving pods, and to embed there.
 
     cleared_at: since when no pod at all has an older value. revocable: values replaced before this are in no use.
-    refused: digest of a value that is not to be taken again.
+    refused: digest of a value that is not to be taken again. returned: the present value is, or may be, one that was
+    replaced before, so that no time tells which ones are in no use.
     """
 
     generation: int = 1
@@ -43,6 +44,7 @@ class Rotation:
     effective: int | None = None
     effective_at: datetime | None = None
     refused: str | None = None
+    returned: bool = False
 
     @property
     def is_delivered(self) -> bool:
@@ -55,7 +57,13 @@ class Rotation:
     @property
     def revocable_at(self) -> datetime | None:
         """When the former values will be safe to revoke, None if they are or nobody can tell."""
-        if self.generation == 1 or self.cleared_at is None or self.changed is None or self.revocable == self.changed:
+        if (
+            self.generation == 1
+            or self.returned
+            or self.cleared_at is None
+            or self.changed is None
+            or self.revocable == self.changed
+        ):
             return None
         return self.cleared_at + WRITE_HORIZON
 
@@ -69,9 +77,17 @@ def first(now: datetime) -> Rotation:
     return Rotation(changed=now)
 
 
-def changed(before: Rotation, now: datetime, *, refused: str | None) -> Rotation:
-    """Another value of the label is rendered from now on."""
-    return dataclasses.replace(before, generation=before.generation + 1, changed=now, cleared_at=None, refused=refused)
+def changed(before: Rotation, now: datetime, *, refused: str | None, returned: bool = False) -> Rotation:
+    """Another value of the label is rendered from now on. returned: it is one that was replaced before."""
+    after = dataclasses.replace(
+        before, generation=before.generation + 1, changed=now, cleared_at=None, refused=refused, returned=False
+    )
+    return back(after) if returned else after
+
+
+def back(rotation: Rotation) -> Rotation:
+    """The present value is one that was replaced before: what was said of those in no use may be of this one."""
+    return dataclasses.replace(rotation, revocable=None, returned=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +118,18 @@ def _all_have(pods: Iterable[tuple[Document, ...] | None], label: str, digest: s
     return all(contents is not None and agree(contents, label, digest) for contents in pods)
 
 
-def seen(before: Rotation, label: str, digest: str, sight: Sight, now: datetime) -> Rotation:
-    """After a look at the pods."""
+def seen(before: Rotation, label: str, digest: str, sight: Sight, now: datetime, *, is_proven: bool = True) -> Rotation:
+    """After a look at the pods. is_proven: the present value embeds; until then the former one may be needed again."""
     after = before
     if not sight.is_mounted:
         return dataclasses.replace(after, delivered=None, delivered_at=None, cleared_at=None)
     if not before.is_delivered and sight.serving and not sight.is_undelivered(label, digest):
         after = dataclasses.replace(after, delivered=before.generation, delivered_at=now)
-    if before.generation > 1 and before.revocable != before.changed:
+    if before.generation > 1 and before.revocable != before.changed and not before.returned:
         cleared = sight.is_cleared(label, digest)
         after = dataclasses.replace(after, cleared_at=(before.cleared_at or now) if cleared else None)
         due = after.revocable_at
-        if due is not None and now >= due:
+        if is_proven and due is not None and now >= due:
             after = dataclasses.replace(after, revocable=before.changed)
     return after
 
@@ -138,7 +154,9 @@ def telling_from(rotation: Rotation, strategy: RolloutStrategy) -> datetime | No
 
 
 def status(rotation: Rotation, strategy: RolloutStrategy, verify: Verify) -> RotationStatus:
-    """As users see it. Where nobody can see what pods have, nothing is said about it."""
+    """As users see it. Where nobody can see what pods have, nothing is said about it. Without a Canary what is
+    delivered counts as effective.
+    """
     is_seen = strategy is RolloutStrategy.RESTART
     delivered = rotation.delivered if is_seen else None
     by_canary = verify is Verify.CANARY
@@ -152,14 +170,17 @@ def status(rotation: Rotation, strategy: RolloutStrategy, verify: Verify) -> Rot
 
 
 def restored(told: RotationStatus, *, is_same: bool, now: datetime) -> Rotation:
-    """From the status, when the Secret was lost. is_same: its content is what it was; else any value may be new."""
+    """From the status, when the Secret was lost. is_same: its content is what it was; else any value may be new, or an
+    old one.
+    """
     generation = told.generation or 1
     return Rotation(
         generation=generation if is_same else generation + 1,
         changed=now,
         delivered=told.delivered_generation,
         delivered_at=told.effective_time if told.delivered_generation else None,
-        revocable=told.safe_to_revoke_before,
+        revocable=told.safe_to_revoke_before if is_same else None,
+        returned=not is_same,
         effective=told.effective_generation,
         effective_at=told.effective_time,
     )

@@ -26,7 +26,8 @@ V = TypeVar("V")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelMemory:
     """Times are RFC 3339 text. `proven_at` is the time of the last probe that the proven value passed, `proven_url` the
-    endpoint that it passed it at, None for the provider's default one.
+    endpoint that it passed it at, None for the provider's default one. With neither value the label had one that was
+    lost, and collections may name it still.
     """
 
     owner: str
@@ -132,6 +133,7 @@ def _rotation(entry: Mapping[str, object]) -> Rotation:
         effective=count.get("effective"),
         effective_at=moment.get("effective_at"),
         refused=_optional(entry, str).get("refused"),
+        returned=_optional(entry, bool).get("returned", False),
     )
 
 
@@ -157,6 +159,7 @@ def _documents(listed: object) -> tuple[Document, ...]:
                 url=str(entry.get("url", "")),
                 default=str(entry.get("default", "")),
                 replaced=_moment(entry["replaced"]) if "replaced" in entry else None,
+                alias=str(entry.get("alias", "")),
             )
         )
     return tuple(reversed(documents))

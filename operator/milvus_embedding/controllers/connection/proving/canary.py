@@ -208,10 +208,13 @@ class Canary:
         desk.pause = next_pause(error, former=desk.pause, waited=0.0)
         desk.paused_until = self._clock() + desk.pause
         for label, trial in desk.trials.items():
-            self._answer(desk, label, trial, verdict, message)
+            self._answer(desk, label, trial, verdict, message, concerns_all=True)
 
-    def _answer(self, desk: Desk, label: str, trial: Trial, verdict: Verdict, message: str) -> None:
-        before, proof = desk.answers.get(label), Proof(trial.digest, verdict, self._today(), message)
+    def _answer(
+        self, desk: Desk, label: str, trial: Trial, verdict: Verdict, message: str, *, concerns_all: bool = False
+    ) -> None:
+        before = desk.answers.get(label)
+        proof = Proof(trial.digest, verdict, self._today(), message, concerns_all)
         is_refused = before is not None and before.digest == proof.digest and before.verdict is Verdict.REFUSED
         if is_refused and verdict is Verdict.UNKNOWN:
             return  # what is not known takes nothing back

@@ -39,12 +39,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The newest answer about a label: `digest` says about which value, `at` when it came. `message` is for users."""
+    """The newest answer about a label: `digest` says about which value, `at` when it came. `message` is for users, and
+    for those of the connection only if it `concerns_all`.
+    """
 
     digest: str
     verdict: Verdict
     at: datetime
     message: str
+    concerns_all: bool = False
 
     def says_the_same(self, other: "Proof | None") -> bool:
         """Apart from the time."""
@@ -103,11 +106,12 @@ def next_pause(error: MilvusError | InTheWay, *, former: float, waited: float) -
     return min(LONG_PAUSE, max(FIRST_PAUSE, 2 * former))
 
 
-def effective(proof: Proof | None, *, is_recorded: bool, is_rolled_back: bool) -> Assertion:
+def effective(proof: Proof | None, *, is_recorded: bool, is_rolled_back: bool, is_told_all: bool = True) -> Assertion:
     """The condition Effective of a credential under `verify: Canary`.
 
     proof: the newest, None if there is none yet. is_recorded: the rendered Secret remembers that the present value is
-    proven. is_rolled_back: the present value was refused, and the former one is rendered again.
+    proven. is_rolled_back: the present value was refused, and the former one is rendered again. is_told_all: the reader
+    may know what is wrong with the connection.
     """
     if is_rolled_back:
         return false(CONDITION, Reason.ROLLED_BACK_KEY, ROLLED_BACK_MESSAGE)
@@ -118,6 +122,8 @@ def effective(proof: Proof | None, *, is_recorded: bool, is_rolled_back: bool) -
         return unknown(CONDITION, Reason.PROVING, "not proven through Milvus yet")
     if proof.verdict is Verdict.REFUSED:
         return false(CONDITION, Reason.NOT_EFFECTIVE, f"{proof.message}; put a valid key into the Secret")
+    if proof.concerns_all and not is_told_all:
+        return unknown(CONDITION, Reason.PROVING, "not proven yet: it cannot be tried at the moment")
     return unknown(CONDITION, Reason.PROVING, f"not proven yet: {proof.message}")
 
 

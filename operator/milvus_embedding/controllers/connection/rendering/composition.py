@@ -5,16 +5,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from milvus_embedding.api.connection import MilvusConnection
+from milvus_embedding.api.connection import MilvusConnection, RolloutStrategy, Verify
 from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
 from milvus_embedding.controllers.eligibility import is_environment, owner_of
 from milvus_embedding.domain.delivery.running import Running
 from milvus_embedding.domain.rendering import document, rotation, state
-from milvus_embedding.domain.rendering.documents import Document, Documents, digest, followed_by
+from milvus_embedding.domain.rendering.documents import Document, Documents, digest, followed_by, renamed, target
 from milvus_embedding.domain.rendering.render import Rendered
 from milvus_embedding.domain.rendering.rotation import Sight
 
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 UNSEEN_EDIT: timedelta = timedelta(seconds=60)
 """As long the Secret may have held what somebody else wrote before it was noticed."""
 
@@ -69,16 +69,19 @@ class Basis:
 
 
 def compose(basis: Basis, rendered: Rendered, provider: document.Provider) -> Composed:
-    """Pure but for its name: nothing is written here."""
+    """What the Secret would hold with these keys and this provider, and what it would remember. Writes nothing."""
     data, keys = _contents(basis.connection, rendered, provider)
     content = _document(basis, rendered, provider, basis.marks.of_config(keys, provider))
-    former = (
-        _disturbed(basis, rendered, provider, content, data) if basis.documents else _lost(basis.connection, content)
-    )
-    documents = tuple(followed_by(former, content, basis.running, basis.settle))
+    is_known = _is_of_now(basis.documents, basis.connection)
+    former = _disturbed(basis, rendered, provider, content, data) if is_known else _lost(basis, content)
+    documents = followed_by(former, content, basis.running, basis.settle)
+    documents = tuple(renamed(documents, hash_of_pods(basis, documents), basis.running, basis.settle))
     sight = Sight.of(basis.running, documents, basis.settle) if basis.running is not None else None
     memory = {
-        label: dataclasses.replace(entry, rotation=_rotation(basis, label, entry, documents[-1], sight))
+        label: dataclasses.replace(
+            entry,
+            rotation=_rotation(basis, label, entry, documents[-1], sight, is_proven=label not in rendered.unproven),
+        )
         for label, entry in rendered.memory.items()
     }
     kept = state.State(memory, documents)
@@ -127,21 +130,46 @@ def _disturbed(
     return (*documents[:-1], dataclasses.replace(documents[-1], replaced=since), unknown)
 
 
-def _lost(connection: MilvusConnection, content: Document) -> Documents:
+def _is_of_now(documents: Documents, connection: MilvusConnection) -> bool:
+    """Whether they go up to the last pass: an old Secret that was restored knows nothing of what was there since."""
+    told = connection.status.config
+    content = told.rendered_hash or told.hash
+    return bool(documents) and (content is None or any(document.hash == content for document in documents))
+
+
+def _lost(basis: Basis, content: Document) -> Documents:
     """What the status still tells of a Secret that was lost: the pods' content, if it has labels more than this one, or
     that there was another one, which pods started since the last delivery may have.
     """
-    told = connection.status.config
+    told = basis.connection.status.config
     if told.hash is None or told.hash == content.hash:
         return ()
     if told.rendered_hash == content.hash:
         return (dataclasses.replace(content, hash=told.hash, replaced=content.written),)
-    since = told.delivered_time or connection.status.rollout.start_time or LONG_AGO
+    if told.hash == told.delivered_hash and not told.rendered_hash:
+        return ()  # What pods bear is what the Secret held until it was lost.
+    delivered = told.delivered_time or basis.connection.status.rollout.start_time
+    # A pod reads for so long after it was started, and all had read then.
+    since = delivered + basis.settle if delivered is not None else LONG_AGO
     return (Document(hash="", digests={}, written=min(since, content.written), replaced=content.written),)
 
 
+def hash_of_pods(basis: Basis, documents: Documents) -> str:
+    """What pods should bear. Where nothing is rolled, what is told is the hash of the content."""
+    if basis.connection.spec.effective_strategy is not RolloutStrategy.RESTART:
+        return documents[-1].hash
+    told = basis.connection.status.config
+    return target(documents, documents[-1], basis.running, told.hash, told.rendered_hash or told.hash)
+
+
 def _rotation(
-    basis: Basis, label: str, entry: state.LabelMemory, present: Document, sight: Sight | None
+    basis: Basis,
+    label: str,
+    entry: state.LabelMemory,
+    present: Document,
+    sight: Sight | None,
+    *,
+    is_proven: bool,
 ) -> rotation.Rotation:
     known, told = entry.rotation, _told(basis.connection, label, entry)
     if told is not None and (not basis.documents or (told.generation or 0) > known.generation):
@@ -149,7 +177,21 @@ def _rotation(
         hashes = (basis.connection.status.config.hash, basis.connection.status.config.rendered_hash)
         known = rotation.restored(told, is_same=present.hash in hashes, now=basis.now)
     value = present.digests.get(label)
-    return rotation.seen(known, label, value, sight, basis.now) if sight is not None and value else known
+    if _is_back(basis.documents, label, value):
+        known = rotation.back(known)
+    if sight is None or not value:
+        return known
+    embedding = basis.connection.spec.embedding
+    if embedding is not None and embedding.verify is Verify.CANARY:
+        is_proven = known.is_effective
+    return rotation.seen(known, label, value, sight, basis.now, is_proven=is_proven)
+
+
+def _is_back(documents: Documents, label: str, value: str | None) -> bool:
+    """Whether the value is new against what the Secret held last, and was there before."""
+    if value is None or not documents or documents[-1].digests.get(label) in (None, value):
+        return False
+    return any(document.digests.get(label) == value for document in documents)
 
 
 def _told(connection: MilvusConnection, label: str, entry: state.LabelMemory) -> RotationStatus | None:
@@ -201,7 +243,10 @@ def _age(credential: EmbeddingCredential) -> tuple[bool, str, str]:
     return (created is None, created.isoformat() if created else "", owner_of(credential))
 
 
-def missing_labels(connection: MilvusConnection, rendered: Rendered, provider: document.Provider) -> tuple[str, ...]:
+def missing_labels(
+    connection: MilvusConnection, labels: tuple[str, ...], provider: document.Provider
+) -> tuple[str, ...]:
+    """Those of them that Milvus would get if they had a value."""
     if not is_environment(connection):
-        return rendered.missing
-    return tuple(label for label in rendered.missing if label == provider.default_label)
+        return labels
+    return tuple(label for label in labels if label == provider.default_label)

@@ -5,21 +5,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from milvus_embedding.api.connection import MilvusConnection, RolloutStrategy, Verify
+from milvus_embedding.api.connection import MilvusConnection, Verify
 from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
-from milvus_embedding.controllers.connection.rendering.composition import Basis, Composed, missing_labels
+from milvus_embedding.controllers.connection.rendering.composition import Basis, Composed, hash_of_pods, missing_labels
 from milvus_embedding.controllers.connection.rendering.gathered import Gathered
 from milvus_embedding.controllers.connection.rendering.provider_change import AGAIN_SECONDS, BROKEN_AGAIN_SECONDS
 from milvus_embedding.controllers.connection.rendering.sources import Found
 from milvus_embedding.domain.conditions import Assertion
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.rendering import rotation, state
-from milvus_embedding.domain.rendering.documents import strays, target
+from milvus_embedding.domain.rendering.documents import strays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What was rendered. `missing` are labels in use without any value, `refused` those for which there is no room.
+    """What was rendered. `missing` are labels of credentials without any value, `lost` those that had one and that
+    collections name, or may; `refused` those for which there is no room.
 
     `hash` is what pods should bear, `rendered_hash` that of the Secret's content, which was `written` then. digests:
     label -> digest of the value that Milvus gets. undelivered: labels whose value is not in all serving pods (none if
@@ -46,6 +47,7 @@ class Delivery:
     against: Assertion | None
     retained: tuple[str, ...]
     missing: tuple[str, ...]
+    lost: tuple[str, ...]
     refused: tuple[str, ...]
     uses: Mapping[str, int]
     wanting: Mapping[str, tuple[str, EmbeddingCredential]]
@@ -57,7 +59,7 @@ def delivered(
     basis: Basis, gathered: Gathered, composed: Composed, refused: tuple[str, ...], due: datetime | None
 ) -> Delivery:
     connection, sight, present = basis.connection, composed.sight, composed.present
-    hash_ = _target(basis, composed)
+    hash_ = hash_of_pods(basis, composed.state.documents)
     undelivered = tuple(
         label for label, digest in present.digests.items() if sight is not None and sight.is_undelivered(label, digest)
     )
@@ -77,22 +79,14 @@ def delivered(
         rolled_back=tuple(label for label, found in gathered.found.items() if _is_rolled_back(found, composed, basis)),
         against=gathered.change.against,
         retained=composed.rendered.retained,
-        missing=missing_labels(connection, composed.rendered, composed.provider),
+        missing=missing_labels(connection, composed.rendered.missing, composed.provider),
+        lost=missing_labels(connection, composed.rendered.lost, composed.provider),
         refused=refused,
         uses=gathered.uses or {},
         wanting=gathered.wanting,
         living=gathered.living,
         retry_after=_retry_after(basis, gathered, composed, due),
     )
-
-
-def _target(basis: Basis, composed: Composed) -> str:
-    """Where nothing is rolled, what is told is the hash of the content."""
-    connection = basis.connection
-    if connection.spec.effective_strategy is not RolloutStrategy.RESTART:
-        return composed.present.hash
-    told = connection.status.config
-    return target(composed.state.documents, composed.present, basis.running, told.hash, told.rendered_hash or told.hash)
 
 
 def _rotations(connection: MilvusConnection, composed: Composed) -> Mapping[str, RotationStatus]:

@@ -20,7 +20,7 @@ from milvus_embedding.controllers.connection.rendering.composition import (
 from milvus_embedding.controllers.connection.rendering.provider_change import Change
 from milvus_embedding.controllers.connection.rendering.sources import Found
 from milvus_embedding.domain.rendering import document, live, rotation, state
-from milvus_embedding.domain.rendering.render import Judgement, Rendered, judged, render
+from milvus_embedding.domain.rendering.render import Judgement, Rendered, forgiven, judged, render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,22 @@ def not_again(found: Found, entry: state.LabelMemory | None, marks: Marks) -> Fo
     if refused is None or found.value is None or marks.of_value(found.value) != refused:
         return found
     return dataclasses.replace(found, source=dataclasses.replace(found.source, value=found.value, refused=True))
+
+
+def forgiving(memory: state.Memory, found: Mapping[str, Found], marks: Marks) -> state.Memory:
+    """Without the refusals of values that their sources do not have any more, whether the new ones are taken or not."""
+    others = {
+        label: forgiven(memory[label])
+        for label, source in found.items()
+        if label in memory and source.value is not None and memory[label].rotation.refused is not None
+        if marks.of_value(source.value) != memory[label].rotation.refused
+    }
+    return {**memory, **others}
+
+
+def takes_away(former: state.Memory, composed: Composed) -> bool:
+    """Whether a value that the Secret has would be there no more."""
+    return any(entry.value and composed.rendered.keys.get(label) != entry.value for label, entry in former.items())
 
 
 def composed_of(basis: Basis, gathered: Gathered) -> tuple[Composed, tuple[str, ...], datetime | None]:

@@ -141,7 +141,10 @@ class ProviderChange:
             return None
         found, entry = wish.found.get(label or ""), memory.get(label or "")
         is_refused = found is not None and found.source.refused
-        if label in wish.external or (entry is not None and not (found and is_refused and found.value == entry.value)):
+        has_value = entry is not None and entry.value is not None
+        if label in wish.external or (
+            has_value and not (found and is_refused and entry and found.value == entry.value)
+        ):
             return None
         if found is not None and found.source.value is not None and not is_refused:
             return None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from milvus_embedding.api.connection import MilvusConnection, RolloutStrategy
+from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.connection.proving.proofs import Proof
 from milvus_embedding.controllers.connection.rendering import secret
@@ -16,12 +17,15 @@ from milvus_embedding.controllers.connection.rendering.delivery import Delivery,
 from milvus_embedding.controllers.connection.rendering.gathered import (
     Gathered,
     composed_of,
+    forgiving,
     not_again,
     released,
+    takes_away,
     with_proofs,
 )
 from milvus_embedding.controllers.connection.rendering.provider_change import ProviderChange, Wish
-from milvus_embedding.controllers.connection.rendering.sources import Sources
+from milvus_embedding.controllers.connection.rendering.recovery import recovered
+from milvus_embedding.controllers.connection.rendering.sources import Found, Sources
 from milvus_embedding.controllers.connection.usage import LabelUsage
 from milvus_embedding.controllers.eligibility import candidates, default_label, is_environment, owner_of, winners
 from milvus_embedding.controllers.probes import KeyProbes
@@ -51,44 +55,52 @@ class Rendering:
         running: Running | None = None,
         proofs: Mapping[str, Proof] = NO_PROOFS,
     ) -> Delivery:
-        """Brings the Secret to what it has to be. Raises Blocked; the Secret is then as it was.
+        """Brings the Secret to what it has to be. Raises Blocked, or Stale, or KubeError; it is then as it was.
 
         running: None if the pods cannot be seen. proofs: label -> the newest answer of the Canary.
         """
         secret.refuse_long_name(connection)
         present = await secret.read(connection, world)
         former = secret.remembered(present, connection.secret_name or "")
-        for entry in former.labels.values():
+        wanting, found = candidates(connection, world), present.data if present is not None else None
+        # As the Secret remembers times, so that what is told now is what is told after it was read again.
+        now = world.now.replace(microsecond=0)
+        memory = recovered(former.labels, connection, wanting, found=found, now=now)
+        for entry in memory.values():
             self._scrubber.learn(*(v for v in (entry.proven, entry.candidate) if v))
-        if is_environment(connection) and present is not None and document.FILE_KEY in present.data:
-            await self._usage.refuse_to_lose_labels(connection, world, former.labels)
+        if is_environment(connection) and found is not None and document.FILE_KEY in found:
+            await self._usage.refuse_to_lose_labels(connection, world, memory)
         basis = Basis(
             connection=connection,
             marks=Marks(self._owner_id, f"{connection.namespace}/{connection.name}"),
             documents=former.documents,
-            found=present.data if present is not None else None,
+            found=found,
             running=running if connection.spec.effective_strategy is RolloutStrategy.RESTART else None,
             settle=timedelta(
                 seconds=connection.spec.embedding.rollout.settle_seconds if connection.spec.embedding else 0
             ),
-            # As the Secret remembers times, so that what is told now is what is told after it was read again.
-            now=world.now.replace(microsecond=0),
+            now=now,
         )
-        gathered = await self._gather(basis, with_proofs(former.labels, proofs, basis), world)
+        gathered = await self._gather(basis, with_proofs(memory, proofs, basis), wanting, world)
         composed, refused, again = composed_of(basis, gathered)
+        if takes_away(memory, composed):
+            # What is decided on may not be so any more, and a value that is gone does not come back by itself.
+            await world.confirm(connection)
         await secret.write(connection, world, present, composed)
         return delivered(basis, gathered, composed, refused, again)
 
-    async def _gather(self, basis: Basis, memory: state.Memory, world: World) -> Gathered:
+    async def _gather(
+        self, basis: Basis, memory: state.Memory, wanting: Mapping[str, tuple[str, EmbeddingCredential]], world: World
+    ) -> Gathered:
         connection = basis.connection
         holders = {label: entry.owner for label, entry in memory.items()}
-        wanting = candidates(connection, world)
         living = winners(wanting, holders)
         rendered = {label: credential for label, credential in living.items() if credential.spec.external is None}
         found = {
             label: not_again(found, memory.get(label), basis.marks)
             for label, found in (await self._sources.gather(rendered, memory, connection, world)).items()
         }
+        memory = forgiving(memory, found, basis.marks)
         # What lives comes before what is remembered: a credential created anew may have another label.
         owners = [(label, owner_of(c)) for label, c in living.items()] + [
             (label, owner) for label, owner in holders.items() if label not in released(connection)
@@ -108,6 +120,19 @@ class Rendering:
             living=living,
             delivered=rendered,
             found=found,
-            uses=await self._usage.of_orphans(connection, world, memory, rendered),
+            uses=await self._uses(connection, world, memory, found),
             change=await self._provider_change.judge(connection, world, last, memory, wish),
         )
+
+    async def _uses(
+        self, connection: MilvusConnection, world: World, memory: state.Memory, found: Mapping[str, Found]
+    ) -> Mapping[str, int] | None:
+        """Of the labels that are remembered and have no credential, or no value; None while that cannot be known."""
+        lost = {
+            label: memory[label].owner
+            for label, source in found.items()
+            if label in memory and memory[label].value is None and source.source.value is None
+        }
+        uses = await self._usage.of_orphans(connection, world, memory, found)
+        named = await self._usage.of_lost(connection, world, lost)
+        return None if uses is None or named is None else {**uses, **named}

@@ -67,7 +67,7 @@ class Sources:
         except Blocked as blocked:
             return Found(Source(label=label, owner=owner), again_after=blocked.retry_after)
         if not credential.spec.probe.enabled:
-            return Found(Source(label=label, owner=owner, value=value), value)
+            return Found(Source(label=label, owner=owner, value=value, declared=True), value)
         before, url = memory.get(label), provider_url(connection)
         if not self._probes.knows(credential.key, value, url) and is_proof(before, value, url):
             at = before.proven_at if before else None
