@@ -8,7 +8,7 @@ from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass
 from milvus_embedding.domain.planning.deciding import Decision, Permission, Verdict
-from milvus_embedding.domain.planning.steps import Action
+from milvus_embedding.domain.planning.steps import Action, Step
 from milvus_embedding.domain.reasons import Reason
 
 PATHS_SHOWN: Final = 8
@@ -73,8 +73,13 @@ def _is_rebuild(action: Action) -> bool:
     return action in (Action.REBUILD, Action.RENAME_COLLECTION)
 
 
+def differences(decision: Decision) -> tuple[Step, ...]:
+    """The steps that differ themselves; going behind an alias is only the way to a rebuild."""
+    return tuple(step for step in decision.plan.steps if step.action is not Action.RENAME_COLLECTION)
+
+
 def _listed(decision: Decision) -> str:
-    steps = decision.plan.steps
+    steps = differences(decision)
     paths = ", ".join(step.path for step in steps[:PATHS_SHOWN])
     heaviest = decision.plan.class_ or ChangeClass.IN_PLACE
     return f"{len(steps)} difference(s) between spec and Milvus ({heaviest}): {paths}; status.plan has the values"

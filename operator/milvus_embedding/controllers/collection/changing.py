@@ -63,7 +63,8 @@ class Told:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A collection and everything that is decided by. `known_id`: the id that counts as ours, None if it never had one.
-    `is_newborn`: made and read back in this very pass. `require_delivered` raises Blocked while the key of a function is not in Milvus yet.
+    `is_newborn`: made and read back in this very pass. `require_delivered` raises Blocked while the key of a function
+    is not in Milvus yet.
     """
 
     collection: MilvusCollection

@@ -88,9 +88,9 @@ class CollectionController:
             outcome = await self._pursue(resource, resolved, world, told)
             return dataclasses.replace(outcome, wake=(*told.woken, *outcome.wake), notes=told.notes)
         except Blocked as cause:
-            differences = cause.differences if isinstance(cause, NotMatching) else ()
+            unequal = cause.differences if isinstance(cause, NotMatching) else ()
             return Outcome(
-                status=report.blocked(resource, cause, resolved=True, differences=differences),
+                status=report.blocked(resource, cause, resolved=True, unequal=unequal),
                 requeue_after=self._patience.retry_after(resource.key, resource.metadata.generation, cause),
                 backoff=cause.retry_after is not None and not cause.shared,
                 notes=told.notes,

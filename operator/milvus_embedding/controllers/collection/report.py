@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.conditions import Condition
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.collection.answer import Answer, answer, approval
+from milvus_embedding.controllers.collection.answer import Answer, answer, approval, differences
 from milvus_embedding.domain.compare import Difference
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
 from milvus_embedding.domain.desired import Desired
@@ -72,7 +72,7 @@ def planned(
 ) -> Draft:
     """Read back and different: something waits, is refused or under way."""
     told = answer(decision, is_drift=is_drift)
-    steps = decision.plan.steps
+    steps = differences(decision)
     known = {f.name for f in collection.status.functions}
     wanted = {f.name for f in want.schema.functions}
     conditions = [
@@ -114,7 +114,7 @@ def plan(decision: Decision) -> Mapping[str, object] | None:
 
 
 def blocked(
-    collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, differences: Sequence[Difference] = ()
+    collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, unequal: Sequence[Difference] = ()
 ) -> Draft:
     """Something keeps the pass from going on. `resolved`: whether the functions did, None if that was not looked at."""
     cause = _as_told_before(collection, cause)
@@ -129,8 +129,8 @@ def blocked(
     for type_ in _UNFINISHED.get(cause.reason, ()):
         kept[type_] = false(type_, cause.reason, cause.message)
     fields = _kept_fields(collection)
-    if differences:
-        fields["drift"] = drift(differences)
+    if unequal:
+        fields["drift"] = drift(unequal)
     return _draft(collection, [kept[type_] for type_ in _ORDER if type_ in kept], fields)
 
 
@@ -151,8 +151,8 @@ def held(collection: MilvusCollection, ready: Assertion) -> Draft:
     return Draft(collection.metadata.generation, (ready, *kept), _kept_fields(collection))
 
 
-def drift(differences: Iterable[Difference]) -> list[dict[str, str]]:
-    return [_entry(f"spec.{d.path}", want=d.want, have=d.have) for d in differences][:_DRIFT_SHOWN]
+def drift(unequal: Iterable[Difference]) -> list[dict[str, str]]:
+    return [_entry(f"spec.{d.path}", want=d.want, have=d.have) for d in unequal][:_DRIFT_SHOWN]
 
 
 def _entry(path: str, *, want: str, have: str) -> dict[str, str]:
