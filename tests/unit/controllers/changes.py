@@ -58,6 +58,7 @@ CHANGES: dict[str, Change] = {
     "a field removed": Change(
         "Destructive", {}, ("drop_field",), before={"fields": [*fields(), NOTE]}, version="v3.0.0"
     ),
+    "a function where there was none": Change("Rebuild", {}, (), before={"functions": []}),
     "shards": Change("Rebuild", {"shards": 2}, ()),
     "the model": Change(
         "Rebuild",

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import PermissionDenied
 from milvus_embedding.controllers.base import Stale
 from milvus_embedding.domain.planning.record import RECORD
@@ -13,7 +14,6 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.changes import (
     CHANGES,
     FREE,
-    Change,
     approve,
     change_spec,
     made,
@@ -168,7 +168,7 @@ async def test_an_approval_does_not_reach_a_plan_that_was_changed(bench: Bench, 
     await bench.settle()
 
     assert plan_of(bench)["hash"] != former
-    assert bench.milvus.changing == []
+    assert made(bench) == []
 
 
 @pytest.mark.parametrize("name", of_class("Disruptive", "Destructive"))
@@ -184,7 +184,7 @@ async def test_an_approval_does_not_reach_another_collection(bench: Bench, name:
     await bench.settle()
 
     assert bench.condition(DOCS) == ("False", "Lost")
-    assert bench.milvus.changing == []
+    assert made(bench) == []
 
 
 def again_by_hand(bench: Bench, stored: StoredCollection) -> StoredCollection:
@@ -308,7 +308,7 @@ async def test_a_call_that_changes_nothing_is_not_repeated_for_ever(bench: Bench
         calls.append(1)
 
     calls: list[int] = []
-    bench.milvus.alter_properties = taken_and_forgotten  # type: ignore[method-assign, assignment]
+    bench.milvus.alter_properties = taken_and_forgotten  # type: ignore[method-assign]
     change_spec(bench, change)
     await bench.reconcile(DOCS)
 
@@ -332,9 +332,6 @@ async def test_a_server_that_tells_the_former_state_for_a_while_is_given_that_wh
 def named(credential: str, **more: object) -> dict[str, object]:
     ref = {"name": credential}
     return {"functions": [ali({"dashscope": {"model": "text-embedding-v3", "credentialRef": ref}})], **more}
-
-
-CREDENTIAL = Change("InPlace", {}, ("alter_function",))
 
 
 @pytest.mark.parametrize("version", ["v2.6.7", "v2.6.9", "v3.0.0"])
@@ -364,13 +361,13 @@ async def test_another_credential_is_refused_by_servers_that_cannot_alter_functi
     assert bench.milvus.changing == []
 
 
-def bench_in_one_namespace(bench: Bench, credential: str, version: str) -> "type[DOCS]":  # type: ignore[valid-type]
+def bench_in_one_namespace(bench: Bench, credential: str, version: str) -> Key:
     bench.milvus.version = version
     bench.quickstart()
     bench.world.remove(DOCS)
-    key = dataclasses.replace(DOCS, namespace=DEV.namespace)
+    key = DOCS._replace(namespace=DEV.namespace)
     bench.apply(collection(key, **named(credential)))
-    return key  # type: ignore[return-value]
+    return key
 
 
 async def test_drift_that_comes_back_is_repaired_three_times_an_hour(bench: Bench) -> None:
