@@ -293,7 +293,7 @@ async def test_a_collection_that_was_replaced_meanwhile_is_not_touched(bench: Be
         again_by_hand(bench, stored)
         await confirm(resource)  # type: ignore[arg-type]
 
-    bench.world.confirm = replaced  # type: ignore[method-assign, assignment]
+    bench.world.confirm = replaced  # type: ignore[method-assign]
     with pytest.raises(Stale):
         await bench.reconcile(DOCS)
 
@@ -308,7 +308,7 @@ async def test_a_call_that_changes_nothing_is_not_repeated_for_ever(bench: Bench
         calls.append(1)
 
     calls: list[int] = []
-    bench.milvus.alter_properties = taken_and_forgotten  # type: ignore[method-assign]
+    bench.milvus.alter_properties = taken_and_forgotten  # type: ignore[method-assign, assignment]
     change_spec(bench, change)
     await bench.reconcile(DOCS)
 
