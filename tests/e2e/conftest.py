@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.ahead import Ahead
-from tests.e2e.delivery import Delivery
 
 from milvus_embedding.devkit.controlplane import Binaries, ControlPlane, prepare
 from tests.e2e import audit, kwok
+from tests.e2e.ahead import Ahead
+from tests.e2e.delivery import Delivery
 from tests.e2e.hearing import serves
 from tests.e2e.lab import Lab, OperatorProcess, eventually
 from tests.e2e.secrecy import leaking_files

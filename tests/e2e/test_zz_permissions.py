@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tests.e2e.delivery import Delivery
-from tests.e2e.fleet import RELEASE
 
 from tests.e2e import audit, manifests
+from tests.e2e.delivery import Delivery
+from tests.e2e.fleet import RELEASE
 from tests.e2e.stage import COLLECTION, CONNECTION, CREDENTIAL, FUNCTION, Stage
 
 if TYPE_CHECKING:

@@ -117,3 +117,48 @@ async def test_an_approval_withdrawn_in_the_middle_ends_it_and_nothing_stays_out
             assert stored.load == "Loaded", f"call {at}"
         assert stored.released_partitions == set(), f"call {at}"
         at += 1
+
+
+@pytest.mark.parametrize("what", DISTURBANCES)
+async def test_a_lost_collection_is_made_anew_whatever_happens_at_any_call(make_bench: MakeBench, what: str) -> None:
+    at = 0
+    while True:
+        milvus = DisturbedMilvus()
+        bench = make_bench(milvus=milvus)
+        await standing(bench, CHANGES["a description"], changePolicy={"inPlace": "Never"})
+        milvus.drop("docs")
+        await bench.settle()
+        approve(bench)
+        milvus.number, milvus.disturbance = 0, DISTURBANCES[what](at)
+        await finish(bench)
+        assert sorted(made(bench)) == ["create_collection", "create_index", "load"], f"call {at}"
+        assert "plan" not in bench.world.status(DOCS)
+        if milvus.number <= at:
+            break
+        at += 1
+    assert at > 3
+
+
+async def test_a_change_of_a_function_is_not_repeated_while_it_may_still_happen(make_bench: MakeBench) -> None:
+    milvus = DisturbedMilvus()
+    bench = make_bench(milvus=milvus)
+    stored = await standing(bench, CHANGES["a description"])
+    (one,) = stored.schema.functions
+    other = replace(one, params={**one.params, "credential": "other"})
+    stored.schema = replace(stored.schema, functions=(other,))
+    milvus.succeed_late("alter_function")
+
+    for _ in range(3):
+        await bench.reconcile(DOCS)
+    assert bench.condition(DOCS) == ("False", "CreateOutcomeUnknown")
+    assert made(bench) == []
+    await milvus.settle()
+    await bench.settle_ready(DOCS)
+    assert made(bench) == ["alter_function"]
+
+    stored.schema = replace(stored.schema, functions=(other,))
+    await bench.reconcile(DOCS)
+    assert bench.condition(DOCS) == ("False", "CreateOutcomeUnknown")
+    bench.clock.advance(101)
+    await bench.settle_ready(DOCS)
+    assert made(bench) == ["alter_function", "alter_function"]
