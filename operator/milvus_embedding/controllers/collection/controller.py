@@ -192,7 +192,10 @@ class CollectionController:
 
     def _again(self, case: Case, result: Result, draft: Draft) -> float | None:
         if result.written_first:
-            return AT_ONCE
+            # A status that cannot hold what it is given (a value that had to be scrubbed) is no reason to spin.
+            written, plan = case.collection.status.plan, result.decision.status
+            is_new = written is None or plan is None or (written.hash, written.approved) != (plan.hash, plan.approved)
+            return AT_ONCE if is_new else UNFINISHED
         match draft.conditions[0].reason:
             case Reason.CHANGING:
                 return UNFINISHED
