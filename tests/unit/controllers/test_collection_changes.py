@@ -21,7 +21,8 @@ from tests.unit.controllers.changes import (
     plan_of,
     standing,
 )
-from tests.unit.controllers.manifests import DEV, DOCS, PROD, ali, collection
+from tests.unit.controllers.manifests import DEV, DOCS, PROD, ali, collection, credential
+from tests.unit.controllers.plant import Plant
 
 TEN = 10
 
@@ -329,8 +330,8 @@ async def test_a_server_that_tells_the_former_state_for_a_while_is_given_that_wh
     assert made(bench) == ["alter_properties"]
 
 
-def named(credential: str, **more: object) -> dict[str, object]:
-    ref = {"name": credential}
+def named(reference: str, **more: object) -> dict[str, object]:
+    ref = {"name": reference}
     return {"functions": [ali({"dashscope": {"model": "text-embedding-v3", "credentialRef": ref}})], **more}
 
 
@@ -361,12 +362,12 @@ async def test_another_credential_is_refused_by_servers_that_cannot_alter_functi
     assert bench.milvus.changing == []
 
 
-def bench_in_one_namespace(bench: Bench, credential: str, version: str) -> Key:
+def bench_in_one_namespace(bench: Bench, reference: str, version: str) -> Key:
     bench.milvus.version = version
     bench.quickstart()
     bench.world.remove(DOCS)
     key = DOCS._replace(namespace=DEV.namespace)
-    bench.apply(collection(key, **named(credential)))
+    bench.apply(collection(key, **named(reference)))
     return key
 
 
@@ -416,3 +417,44 @@ async def test_an_alias_of_somebody_else_is_not_taken(bench: Bench) -> None:
     assert bench.condition(DOCS) == ("False", "AliasTaken")
     assert made(bench) == ["create_partition"]
     assert bench.milvus.databases["default"].aliases == {"current": "other"}
+
+
+async def test_another_credential_waits_until_milvus_has_its_key(bench: Bench) -> None:
+    plant = Plant(bench).helm()
+    plant.quickstart()
+    bench.world.remove(DOCS)
+    key = DOCS._replace(namespace=DEV.namespace)
+    bench.apply(collection(key, **named(DEV.name)))
+    await plant.delivered()
+    await plant.until(lambda: bench.condition(key) == ("True", "Ready"))
+    bench.milvus.calls.clear()
+
+    new = DEV._replace(name="apikey-new")
+    plant.rotate("sk-new-4444444444444444", "apikey-new")
+    bench.apply(credential(new))
+    bench.apply(collection(key, **named(new.name)))
+    rolls = plant.rolls()
+    await plant.until(lambda: plant.rolls() > rolls)
+
+    assert bench.condition(key) == ("False", "CredentialNotReady")
+    assert bench.condition(key, "Available") == ("True", "Available")
+    assert made(bench) == []
+    await plant.delivered()
+    await plant.until(lambda: bench.condition(key) == ("True", "Ready"))
+    assert made(bench) == ["alter_function"]
+
+
+@pytest.mark.parametrize("policy", ["Never", "Manual"])
+async def test_an_object_that_was_restored_without_its_status_changes_nothing_unasked(
+    bench: Bench, policy: str
+) -> None:
+    await standing(bench, CHANGES["a description"], changePolicy={"inPlace": policy})
+    bench.world.remove(DOCS)
+    body = collection(changePolicy={"inPlace": policy}, description="new")
+    body["metadata"]["uid"] = "another"  # type: ignore[index]
+
+    bench.apply(body)
+    await bench.settle()
+
+    assert bench.condition(DOCS)[0] == "False"
+    assert bench.milvus.changing == []

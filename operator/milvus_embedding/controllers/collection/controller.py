@@ -26,7 +26,7 @@ from milvus_embedding.controllers.references import admits, connection_for_colle
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.conditions import Draft
 from milvus_embedding.domain.desired import Desired, DimensionDiffers, InvalidSpec, desired
-from milvus_embedding.domain.ownership import Owner, Standing, stamp, standing
+from milvus_embedding.domain.ownership import UID, Owner, Standing, stamp, standing
 from milvus_embedding.domain.planning.approval import UnderWay, approvals
 from milvus_embedding.domain.planning.capabilities import capabilities
 from milvus_embedding.domain.planning.observed import Observed
@@ -155,6 +155,9 @@ class CollectionController:
                 case = dataclasses.replace(case, known_id=have.id)
             else:
                 return self._lost(case, have)
+        if case.creating and have.schema.properties.get(UID) != collection.metadata.uid:
+            # An earlier life of this object finished it, or a backup brought it back: nothing is left to create.
+            case = dataclasses.replace(case, creating=False)
         _require_kept_functions(case, have)
         result = await self._changes.carry_out(case, have, told)
         self._patience.forget(collection.key)
