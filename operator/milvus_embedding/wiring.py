@@ -21,6 +21,8 @@ from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.controllers import signals
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.controllers.collection.absence import Absences
+from milvus_embedding.controllers.collection.changing import Changes
+from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
 from milvus_embedding.controllers.collection.patience import Patience
@@ -76,9 +78,11 @@ def build(
     rendering = Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=owner_id)
     canary = Canary(gateway, owner_id=owner_id, accepted_ids=accepted_ids, clock=clock, today=_today, wake=wake)
     gate, pending = ProviderGate(clock), Pending(clock)
+    converge = Converge(gate=gate, pending=pending)
     collections = CollectionController(
         gateway=gateway,
-        converge=Converge(gate=gate, pending=pending),
+        converge=converge,
+        changes=Changes(converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock)),
         pending=pending,
         gate=gate,
         absences=Absences(clock),

@@ -86,13 +86,14 @@ def test_report_only_tells(stage: Stage, operator: OperatorProcess) -> None:
         look_again(stage, operator)
 
         stage.reason(COLLECTION, "Drifted")
-        assert stage.status(COLLECTION)["drift"] == [{"path": "load.enabled", "want": "true", "have": "false"}]
+        assert stage.status(COLLECTION)["drift"] == [{"path": "spec.load.enabled", "want": "true", "have": "false"}]
         assert stage.site.milvus.changing_calls == calls
 
 
 def test_a_property_changed_by_hand_is_told_field_by_field(stage: Stage, operator: OperatorProcess) -> None:
     declared = {"collection.ttl.seconds": 3600, "mmap.enabled": True}
-    stage.apply(stage.connection(), stage.secret(), stage.credential(), stage.collection(properties=declared))
+    collection = stage.collection(properties=declared, driftPolicy="Report")
+    stage.apply(stage.connection(), stage.secret(), stage.credential(), collection)
     stage.ready(COLLECTION)
     with stage.site.client() as client:
         client.alter_collection_properties("docs", {"collection.ttl.seconds": "60"})
@@ -105,7 +106,7 @@ def test_a_property_changed_by_hand_is_told_field_by_field(stage: Stage, operato
         assert stage.condition(COLLECTION, "Drifted")["status"] == "True"
         assert stage.condition(COLLECTION, "Available")["status"] == "True"
         assert stage.status(COLLECTION)["drift"] == [
-            {"path": "properties[collection.ttl.seconds]", "want": "3600", "have": "60"}
+            {"path": "spec.properties[collection.ttl.seconds]", "want": "3600", "have": "60"}
         ]
         assert stage.site.milvus.changing_calls == calls
 
@@ -114,6 +115,44 @@ def test_a_property_changed_by_hand_is_told_field_by_field(stage: Stage, operato
     stage.ready(COLLECTION)
     assert stage.condition(COLLECTION, "Drifted")["status"] == "False"
     assert "drift" not in stage.status(COLLECTION)
+
+
+def test_a_property_changed_by_hand_is_repaired_where_no_row_can_go(stage: Stage, operator: OperatorProcess) -> None:
+    declared = {"collection.ttl.seconds": 3600}
+    stage.apply(stage.connection(), stage.secret(), stage.credential(), stage.collection(properties=declared))
+    stage.ready(COLLECTION)
+    with stage.site.client() as client:
+        client.alter_collection_properties("docs", {"collection.ttl.seconds": "60"})
+        look_again(stage, operator)
+        assert client.describe_collection("docs")["properties"]["collection.ttl.seconds"] == "3600"
+        stage.ready(COLLECTION)
+
+        client.alter_collection_properties("docs", {"collection.ttl.seconds": "7200"})
+        calls = stage.site.milvus.changing_calls
+        look_again(stage, operator)
+
+        stage.reason(COLLECTION, "Drifted")
+        assert stage.status(COLLECTION)["plan"]["class"] == "Destructive"
+        assert stage.site.milvus.changing_calls == calls
+
+
+def test_an_index_is_changed_once_its_plan_is_approved(stage: Stage, operator: OperatorProcess) -> None:
+    stage.bring_up()
+    calls = stage.site.milvus.changing_calls
+    changed = stage.collection(indexes=[{"field": "dense", "type": "AUTOINDEX", "metric": "L2"}])
+    stage.apply(changed)
+    stage.reason(COLLECTION, "AwaitingApproval")
+    assert stage.condition(COLLECTION, "Available")["status"] == "True"
+    assert stage.site.milvus.changing_calls == calls
+
+    changed["spec"]["changePolicy"] = {"approvedPlan": stage.status(COLLECTION)["plan"]["hash"]}
+    stage.apply(changed)
+
+    eventually("Ready", lambda: stage.condition(COLLECTION)["observedGeneration"] == 3)
+    stage.ready(COLLECTION)
+    assert "plan" not in stage.status(COLLECTION)
+    with stage.site.client() as client:
+        assert client.describe_index("docs", client.list_indexes("docs")[0])["metric_type"] == "L2"
 
 
 def test_a_collection_of_others_that_differs_is_not_touched(stage: Stage) -> None:
@@ -126,7 +165,9 @@ def test_a_collection_of_others_that_differs_is_not_touched(stage: Stage) -> Non
 
         stage.reason(COLLECTION, "NotMatching")
         assert client.describe_collection("docs") == before
-    assert {"path": "fields[document].maxLength", "want": "9000", "have": "500"} in stage.status(COLLECTION)["drift"]
+    assert {"path": "spec.fields[document].maxLength", "want": "9000", "have": "500"} in stage.status(COLLECTION)[
+        "drift"
+    ]
     assert stage.site.milvus.changing_calls == calls
 
 

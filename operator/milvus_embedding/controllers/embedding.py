@@ -54,8 +54,20 @@ def embeddings(
     }
 
 
+def require_delivered(function: str, collection: MilvusCollection, connection: MilvusConnection, world: World) -> None:
+    """Raises Blocked while the key of a function is known not to be in Milvus: altering it would fail, or worse."""
+    for one in collection.spec.functions:
+        if one.name == function and one.text_embedding is not None:
+            _embedding(one, collection, connection, world, must_have_come=True)
+
+
 def _embedding(
-    function: CollectionFunctionSpec, collection: MilvusCollection, connection: MilvusConnection, world: World
+    function: CollectionFunctionSpec,
+    collection: MilvusCollection,
+    connection: MilvusConnection,
+    world: World,
+    *,
+    must_have_come: bool = False,
 ) -> ResolvedEmbedding:
     path, holder = f"spec.functions[{function.name}].textEmbedding", collection.namespace
     declared = function.text_embedding
@@ -73,7 +85,7 @@ def _embedding(
     if spec is None:
         raise Blocked(Reason.INVALID_SPEC, f"{path}: set functionRef or dashscope")
     model = effective_model(spec, path=path)
-    is_new = collection.status.collection.id is None
+    is_new = collection.status.collection.id is None or must_have_come
     if spec.credential_ref is None:
         _require_default_key(connection, world, path, is_new=is_new)
         return ResolvedEmbedding(model, None)

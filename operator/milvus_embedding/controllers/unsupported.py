@@ -9,7 +9,6 @@ from milvus_embedding.api.collection import (
     AdoptionPolicy,
     ChangeMode,
     DeletionPolicy,
-    DestructiveMode,
     MigrationSpec,
     MilvusCollection,
 )
@@ -48,13 +47,7 @@ def _collection(collection: MilvusCollection) -> Iterator[str]:
     if spec.adoption_policy is AdoptionPolicy.OBSERVE:
         yield "spec.adoptionPolicy Observe (use IfMatching or Never)"
     policy = spec.change_policy
-    if policy.disruptive is ChangeMode.AUTOMATIC:
-        yield "spec.changePolicy.disruptive Automatic (use Manual or Never)"
-    if policy.destructive is not DestructiveMode.NEVER:
-        yield "spec.changePolicy.destructive Manual (use Never)"
     if policy.rebuild is ChangeMode.AUTOMATIC:
         yield "spec.changePolicy.rebuild Automatic (use Manual or Never)"
-    if policy.approved_plan:
-        yield "spec.changePolicy.approvedPlan (leave it out)"
     if spec.migration != MigrationSpec():
         yield "spec.migration (leave it out)"

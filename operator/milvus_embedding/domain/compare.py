@@ -1,5 +1,6 @@
-"""What was read back against what is wanted, path by path. Compares what the spec owns; the server's own additions
-(ids, properties that nobody declared, defaults) are not differences.
+"""The schema of a collection that bears no stamp against the spec, path by path: may it be adopted? Compares what the
+spec owns; the server's own additions (ids, properties that nobody declared, defaults) are not differences. What differs
+in a collection of ours is the plan's matter (planning/).
 """
 
 import struct
@@ -8,8 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from milvus_embedding.domain.catalogue import CATALOGUE
-from milvus_embedding.domain.desired import DEFAULT_PARTITION, Desired
-from milvus_embedding.domain.schema import Field, Function, Index, LoadState, Observation, Schema
+from milvus_embedding.domain.schema import Field, Function, Index, Schema
 
 ABSENT = "absent"
 _N = TypeVar("_N", Field, Function)
@@ -38,29 +38,6 @@ _PARAM_PATHS = {
 def schema_differences(want: Schema, have: Schema) -> tuple[Difference, ...]:
     """Fields, functions, properties and options, in the order of the spec."""
     return tuple(_schema(want, have))
-
-
-def index_differences(want: Iterable[Index], have: Iterable[Index]) -> tuple[Difference, ...]:
-    """Indexes that are there and differ, or that nobody declared. Missing ones are not here: they can be made."""
-    return tuple(_indexes(tuple(want), tuple(have)))
-
-
-def other_differences(want: Desired, have: Observation) -> tuple[Difference, ...]:
-    """Partitions and aliases that nobody declared, and a load state that nobody asked for."""
-    found = [
-        *(Difference(f"partitions[{p}]", ABSENT, "present") for p in undeclared_partitions(want, have)),
-        *(Difference(f"aliases[{a}]", ABSENT, "present") for a in sorted(set(have.aliases) - set(want.aliases))),
-    ]
-    if not want.loaded and have.load is not LoadState.NOT_LOADED:
-        found.append(Difference("load.enabled", "false", "true"))
-    return tuple(found)
-
-
-def undeclared_partitions(want: Desired, have: Observation) -> list[str]:
-    """With a partition key Milvus makes the partitions itself."""
-    if any(f.partition_key for f in want.schema.fields):
-        return []
-    return sorted(set(have.partitions) - set(want.partitions) - {DEFAULT_PARTITION})
 
 
 def index_of(want: Index, have: Iterable[Index]) -> Index | None:
@@ -163,24 +140,6 @@ def _spelled(params: Mapping[str, str]) -> dict[str, str]:
     if spelled.get("dim") in ("", "0"):
         del spelled["dim"]
     return spelled
-
-
-def _indexes(want: tuple[Index, ...], have: tuple[Index, ...]) -> Iterator[Difference]:
-    matched = set()
-    for index in want:
-        present = index_of(index, have)
-        if present is None:
-            continue
-        matched.add((present.field, present.name))
-        path = f"indexes[{index.name or index.field}]."
-        yield from _values(path, {"type": (index.type, present.type)})
-        if index.metric:
-            yield from _values(path, {"metric": (index.metric, present.metric)})
-        for name, value in sorted(index.params.items()):
-            yield from _values(path, {f"params.{name}": (value, present.params.get(name, ABSENT))})
-    for index in have:
-        if (index.field, index.name) not in matched:
-            yield Difference(f"indexes[{index.name or index.field}]", ABSENT, f"{index.type} on {index.field}")
 
 
 def _values(path: str, pairs: Mapping[str, tuple[object, object]]) -> Iterator[Difference]:

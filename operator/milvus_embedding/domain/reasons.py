@@ -48,6 +48,7 @@ class Reason(StrEnum):
     AVAILABLE = "Available", ReasonClass.FINE
     PAUSED = "Paused", ReasonClass.FINE
     DRIFT_IGNORED = "DriftIgnored", ReasonClass.FINE
+    APPROVED = "Approved", ReasonClass.FINE
     DELIVERED = "Delivered", ReasonClass.FINE
     EFFECTIVE = "Effective", ReasonClass.FINE
 
@@ -68,6 +69,7 @@ class Reason(StrEnum):
     CREATE_OUTCOME_UNKNOWN = "CreateOutcomeUnknown", ReasonClass.WAITING
     INDEX_BUILDING = "IndexBuilding", ReasonClass.WAITING
     LOADING = "Loading", ReasonClass.WAITING
+    CHANGING = "Changing", ReasonClass.WAITING
     PROVIDER_ERROR = "ProviderError", ReasonClass.WAITING
     RATE_LIMITED = "RateLimited", ReasonClass.WAITING
     MILVUS_ERROR = "MilvusError", ReasonClass.WAITING
@@ -114,6 +116,9 @@ class Reason(StrEnum):
     ALIAS_TAKEN = "AliasTaken", ReasonClass.YOURS
     NAME_IS_ALIAS = "NameIsAlias", ReasonClass.YOURS
     DRIFTED = "Drifted", ReasonClass.YOURS
+    DRIFT_CONTESTED = "DriftContested", ReasonClass.YOURS
+    CHANGE_NOT_ALLOWED = "ChangeNotAllowed", ReasonClass.YOURS
+    REBUILD_NEEDED = "RebuildNeeded", ReasonClass.YOURS
     LOST = "Lost", ReasonClass.YOURS
     NOT_MOUNTED = "NotMounted", ReasonClass.YOURS
     TARGET_CONFLICT = "TargetConflict", ReasonClass.YOURS

@@ -18,6 +18,8 @@ from milvus_embedding.clients.milvus.port import Milvus, MilvusClients
 from milvus_embedding.clients.milvus.target import Target
 from milvus_embedding.controllers.base import Outcome
 from milvus_embedding.controllers.collection.absence import Absences
+from milvus_embedding.controllers.collection.changing import Changes
+from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
 from milvus_embedding.controllers.collection.patience import Patience
@@ -117,9 +119,18 @@ class Bench:
         )
         self.credentials = CredentialController(probes=self.probes, scrubber=self.scrubber, canary=self.canary)
         self.functions = FunctionController()
+        converge = Converge(gate=self.gate, pending=self.pending, sleep=self.sleep)
+        self.contests = Contests(self.clock)
         self.collections = CollectionController(
             gateway=self.gateway,
-            converge=Converge(gate=self.gate, pending=self.pending, sleep=self.sleep),
+            converge=converge,
+            changes=Changes(
+                converge=converge,
+                gate=self.gate,
+                pending=Pending(self.clock),
+                contests=self.contests,
+                sleep=self.sleep,
+            ),
             pending=self.pending,
             gate=self.gate,
             absences=self.absences,

@@ -71,26 +71,31 @@ def added_partition(stored: StoredCollection) -> None:
 
 DRIFTS: dict[str, tuple[Hand, str, str, str]] = {
     # what a hand did -> path, want, have
-    "description": (schema(description="another"), "description", "documents", "another"),
-    "dynamic field": (schema(dynamic=True), "enableDynamicField", "false", "true"),
-    "shards": (schema(shards=4), "shards", "1", "4"),
-    "consistency": (schema(consistency="Strong"), "consistencyLevel", "Bounded", "Strong"),
-    "a property": (properties(collection_ttl_seconds="60"), "properties[collection.ttl.seconds]", "3600", "60"),
-    "the length": (field("document", params={"max_length": "100"}), "fields[document].maxLength", "9000", "100"),
-    "nullable": (field("document", nullable=True), "fields[document].nullable", "false", "true"),
-    "a field added": (added_field, "fields[extra]", "absent", "present"),
+    "description": (schema(description="another"), "spec.description", "documents", "another"),
+    "dynamic field": (schema(dynamic=True), "spec.enableDynamicField", "false", "true"),
+    "shards": (schema(shards=4), "spec.shards", "1", "4"),
+    "consistency": (schema(consistency="Strong"), "spec.consistencyLevel", "Bounded", "Strong"),
+    "a property": (properties(collection_ttl_seconds="60"), "spec.properties[collection.ttl.seconds]", "3600", "60"),
+    "the length": (field("document", params={"max_length": "100"}), "spec.fields[document].maxLength", "9000", "100"),
+    "nullable": (field("document", nullable=True), "spec.fields[document].nullable", "false", "true"),
+    "a field added": (added_field, "spec.fields[extra]", "absent", "INT64"),
     "the model": (
         function(model_name="text-embedding-v2"),
-        "functions[ali].model_name",
+        "spec.functions[ali].textEmbedding.model",
         "text-embedding-v3",
         "text-embedding-v2",
     ),
-    "the label": (function(credential="other"), "functions[ali].credential", "absent", "other"),
-    "the function dropped": (schema(functions=()), "functions[ali]", "present", "absent"),
-    "the metric": (index(metric="IP"), "indexes[dense].metric", "COSINE", "IP"),
-    "the index type": (index(type="HNSW"), "indexes[dense].type", "AUTOINDEX", "HNSW"),
-    "an index added": (added_index, "indexes[by_text]", "absent", "INVERTED on document"),
-    "a partition added": (added_partition, "partitions[by_hand]", "absent", "present"),
+    "the label": (function(credential="other"), "spec.functions[ali].textEmbedding.credential", "absent", "other"),
+    "the function dropped": (
+        schema(functions=()),
+        "spec.functions[ali]",
+        "TextEmbedding of document in dense, dim=1024, model_name=text-embedding-v3, provider=dashscope",
+        "absent",
+    ),
+    "the metric": (index(metric="IP"), "spec.indexes[dense].metric", "COSINE", "IP"),
+    "the index type": (index(type="HNSW"), "spec.indexes[dense].type", "AUTOINDEX", "HNSW"),
+    "an index added": (added_index, "spec.indexes[by_text]", "absent", "INVERTED on document"),
+    "a partition added": (added_partition, "spec.partitions[by_hand]", "absent", "present"),
 }
 SPEC: dict[str, object] = {"description": "documents", "properties": {"collection.ttl.seconds": 3600}}
 
@@ -103,10 +108,41 @@ async def ready(bench: Bench, **spec: object) -> StoredCollection:
     return bench.milvus.collection("docs")
 
 
+# what a hand did -> the calls that repair it under Enforce; all else waits for an approval
+REPAIRS = {
+    "description": ["alter_properties"],
+    "consistency": ["alter_properties"],
+    "a property": ["alter_properties"],
+    "the length": ["alter_field"],
+    "the label": ["alter_function"],
+}
+WAITS = {what: "AwaitingApproval" for what in ("the metric", "the index type", "an index added")} | {
+    what: "RebuildNeeded" for what in ("shards", "nullable", "the model")
+}
+
+
+@pytest.mark.parametrize("what", DRIFTS)
+async def test_enforce_repairs_what_nobody_notices_and_nothing_else(bench: Bench, what: str) -> None:
+    hand, *_ = DRIFTS[what]
+    hand(await ready(bench))
+
+    await bench.settle()
+
+    assert [call.method for call in bench.milvus.changing] == REPAIRS.get(what, [])
+    if what in REPAIRS:
+        assert bench.condition(DOCS) == ("True", "Ready")
+        assert bench.condition(DOCS, "PlanApproved") == ("absent", "")
+        assert [note.reason for told in bench.told for note in told.notes] == ["DriftRepaired"]
+    else:
+        assert bench.condition(DOCS) == ("False", "Drifted")
+        assert bench.condition(DOCS, "Drifted") == ("True", "Drifted")
+        assert bench.condition(DOCS, "PlanApproved")[1] == WAITS.get(what, bench.condition(DOCS, "PlanApproved")[1])
+
+
 @pytest.mark.parametrize("what", DRIFTS)
 async def test_each_difference_is_told_once_with_its_path(bench: Bench, what: str) -> None:
     hand, path, want, have = DRIFTS[what]
-    hand(await ready(bench))
+    hand(await ready(bench, driftPolicy="Report"))
 
     await bench.settle()
 
@@ -114,7 +150,7 @@ async def test_each_difference_is_told_once_with_its_path(bench: Bench, what: st
     assert bench.condition(DOCS, "Drifted") == ("True", "Drifted")
     assert bench.world.status(DOCS)["drift"] == [{"path": path, "want": want, "have": have}]
     assert bench.milvus.changing == []
-    in_indexes = path.startswith("indexes")
+    in_indexes = path.startswith("spec.indexes")
     assert bench.condition(DOCS, "IndexesInSync")[0] == ("False" if in_indexes else "True")
     assert bench.condition(DOCS, "SchemaInSync")[0] == ("True" if in_indexes else "False")
     assert bench.condition(DOCS, "Available")[0] == ("False" if what == "the function dropped" else "True")
@@ -183,7 +219,7 @@ async def test_policies_that_only_report(bench: Bench, policy: dict[str, object]
     await bench.settle()
 
     assert bench.condition(DOCS) == ("False", "Drifted")
-    assert bench.world.status(DOCS)["drift"] == [{"path": "load.enabled", "want": "true", "have": "false"}]
+    assert bench.world.status(DOCS)["drift"] == [{"path": "spec.load.enabled", "want": "true", "have": "false"}]
     assert bench.milvus.changing == []
 
 
@@ -211,28 +247,30 @@ async def test_ignore_passes_over_drift(bench: Bench) -> None:
 
 @pytest.mark.parametrize("policy", ["Enforce", "Report", "Ignore"])
 @pytest.mark.parametrize(
-    ("change", "path"),
+    ("change", "path", "reason"),
     [
-        ({"description": "new"}, "description"),
-        ({"shards": 2}, "shards"),
-        ({"functions": []}, "functions[ali]"),
-        ({"functions": [ali(SMALL)], "fields": fields(dim=512)}, "dim"),
-        ({"indexes": [{"field": "dense", "metric": "L2"}]}, "indexes[dense].metric"),
-        ({"load": {"enabled": False}}, "load.enabled"),
+        ({"shards": 2}, "shards", "RebuildNeeded"),
+        ({"functions": []}, "functions[ali]", "ChangeNotAllowed"),
+        ({"functions": [ali(SMALL)], "fields": fields(dim=512)}, "dim", "RebuildNeeded"),
+        ({"indexes": [{"field": "dense", "metric": "L2"}]}, "indexes[dense].metric", "AwaitingApproval"),
+        ({"load": {"enabled": False}}, "load.enabled", "AwaitingApproval"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_change_of_the_spec_is_no_drift_and_is_never_ignored(
-    bench: Bench, policy: str, change: dict[str, object], path: str
+    bench: Bench, policy: str, change: dict[str, object], path: str, reason: str
 ) -> None:
     await ready(bench, driftPolicy=policy)
 
     bench.apply(collection(**{**SPEC, "driftPolicy": policy, **change}))
     await bench.settle()
 
-    assert bench.condition(DOCS) == ("False", "NotSupportedYet")
-    assert bench.condition(DOCS, "Drifted") == ("False", "NotSupportedYet")
+    assert bench.condition(DOCS) == ("False", reason)
+    assert bench.condition(DOCS, "Drifted") == ("False", reason)
+    assert bench.condition(DOCS, "PlanApproved") == ("False", reason)
+    assert bench.condition(DOCS, "Available") == ("True", "Available")
     assert path in bench.message(DOCS)
+    assert "drift" not in bench.world.status(DOCS)
     assert bench.milvus.changing == []
     assert bench.world.status(DOCS)["observedGeneration"] == 2
 
@@ -298,9 +336,11 @@ async def test_at_most_64_differences_are_shown(bench: Bench) -> None:
 
 
 async def test_a_value_of_a_difference_is_shown_short(bench: Bench) -> None:
-    stored = await ready(bench)
+    stored = await ready(bench, driftPolicy="Report")
     schema(description="x" * 1000)(stored)
 
     await bench.settle()
 
-    assert bench.world.status(DOCS)["drift"] == [{"path": "description", "want": "documents", "have": "x" * 200}]
+    drift = bench.world.status(DOCS)["drift"]
+    assert isinstance(drift, list)
+    assert [(entry["path"], len(entry["have"])) for entry in drift] == [("spec.description", 200)]

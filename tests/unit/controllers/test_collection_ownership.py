@@ -99,7 +99,7 @@ async def test_the_differences_are_shown_to_who_may_adopt_only(bench: Bench) -> 
     adoption_allowed(bench)
     await bench.settle()
 
-    assert bench.world.status(DOCS)["drift"] == [{"path": "shards", "want": "1", "have": "2"}]
+    assert bench.world.status(DOCS)["drift"] == [{"path": "spec.shards", "want": "1", "have": "2"}]
 
 
 async def test_a_former_id_of_this_installation_is_ours(make_bench: MakeBench) -> None:

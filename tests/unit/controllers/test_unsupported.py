@@ -19,10 +19,7 @@ COLLECTIONS: dict[str, dict[str, object]] = {
     "spec.deletionPolicy Delete": {"deletionPolicy": "Delete"},
     "spec.deletionPolicy DeleteIfEmpty": {"deletionPolicy": "DeleteIfEmpty"},
     "spec.adoptionPolicy Observe": {"adoptionPolicy": "Observe"},
-    "spec.changePolicy.disruptive Automatic": {"changePolicy": {"disruptive": "Automatic"}},
-    "spec.changePolicy.destructive Manual": {"changePolicy": {"destructive": "Manual"}},
     "spec.changePolicy.rebuild Automatic": {"changePolicy": {"rebuild": "Automatic"}},
-    "spec.changePolicy.approvedPlan": {"changePolicy": {"approvedPlan": "abc"}},
     "spec.migration": {"migration": {"writers": "Live"}},
 }
 DEFAULTS = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milvus_embedding.domain.acts import CreateAlias, CreateIndex, CreatePartition, Load, is_unsettled, missing
-from milvus_embedding.domain.compare import Difference, index_differences, other_differences, schema_differences
+from milvus_embedding.domain.compare import Difference, schema_differences
 from milvus_embedding.domain.desired import Desired, desired
 from milvus_embedding.domain.schema import Description, Field, Function, Index, LoadState, Observation, Schema
 from tests.unit.domain.specs import FIELDS, declared, embedding, wanted
@@ -175,22 +175,6 @@ def test_both_dimensions_spelled_out_are_compared() -> None:
 INDEX = Index(field="dense", name="dense", type="AUTOINDEX", metric="COSINE", params={"M": "16", "nlist": "1"})
 
 
-@pytest.mark.parametrize(
-    ("declared_index", "expected"),
-    [
-        pytest.param(Index(field="dense"), (), id="what is left to Milvus is no difference"),
-        pytest.param(Index(field="dense", name="dense", metric="COSINE", params={"M": "16"}), (), id="equal"),
-        pytest.param(Index(field="dense", type="HNSW"), ("indexes[dense].type",), id="type"),
-        pytest.param(Index(field="dense", metric="IP"), ("indexes[dense].metric",), id="metric"),
-        pytest.param(Index(field="dense", params={"M": "8"}), ("indexes[dense].params.M",), id="parameter"),
-        pytest.param(Index(field="dense", params={"ef": "8"}), ("indexes[dense].params.ef",), id="a parameter more"),
-        pytest.param(Index(field="dense", name="other"), ("indexes[dense]",), id="another name"),
-    ],
-)
-def test_differences_of_an_index(declared_index: Index, expected: tuple[str, ...]) -> None:
-    assert tuple(d.path for d in index_differences([declared_index], [INDEX])) == expected
-
-
 def observation(**changes: object) -> Observation:
     base = Observation(
         description=Description(name="docs", id="1", schema=wanted().schema),
@@ -200,20 +184,6 @@ def observation(**changes: object) -> Observation:
         load=LoadState.LOADED,
     )
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("spec", "have", "paths"),
-    [
-        pytest.param({}, observation(), [], id="equal"),
-        pytest.param({}, observation(partitions=("_default", "x")), ["partitions[x]"], id="a partition more"),
-        pytest.param({}, observation(aliases=("x",)), ["aliases[x]"], id="an alias nobody declared"),
-        pytest.param({"load": {"enabled": False}}, observation(), ["load.enabled"], id="loaded"),
-        pytest.param(RICH, observation(partitions=("_0",), aliases=("current",)), [], id="a partition key's own"),
-    ],
-)
-def test_other_differences(spec: dict[str, object], have: Observation, paths: list[str]) -> None:
-    assert [d.path for d in other_differences(wanted(**spec), have)] == paths
 
 
 @given(

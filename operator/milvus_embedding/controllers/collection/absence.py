@@ -1,7 +1,7 @@
-"""Telling a collection that was never made from one that somebody dropped.
+"""Telling a collection that somebody dropped from one that is only not to be seen.
 
-An object that had a collection does not get an empty one in its place: that would look healthy and be empty. Absence is
-believed after two looks, two seconds apart, each with the database there and the name not in its list.
+An object that had a collection gets an empty one in its place by approval alone: that would look healthy and be empty.
+Absence is believed after two looks, two seconds apart, each with the database there and the name not in its list.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from milvus_embedding.clients.milvus.port import Milvus, MilvusError
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection.errors import blocked_by
 from milvus_embedding.controllers.collection.observe import is_absent
-from milvus_embedding.controllers.collection.ownership import lost
 from milvus_embedding.domain.desired import Desired
 from milvus_embedding.domain.reasons import Reason
 
@@ -26,8 +25,8 @@ class Absences:
         self._clock = clock
         self._first_look: dict[Key, float] = {}
 
-    async def require_new(self, collection: MilvusCollection, milvus: Milvus, want: Desired) -> None:
-        """Returns if the object never had a collection, else raises Blocked."""
+    async def require_proof(self, collection: MilvusCollection, milvus: Milvus, want: Desired) -> None:
+        """Returns if the object never had a collection, or if its absence is proven; else raises Blocked."""
         known = collection.status.collection.id
         if not known:
             return
@@ -45,7 +44,6 @@ class Absences:
                 f"collection {want.name} is not to be seen; looking again",
                 retry_after=BETWEEN_LOOKS,
             )
-        raise lost(f"collection {want.name} (id {known}) is gone from Milvus")
 
     def forget(self, key: Key) -> None:
         self._first_look.pop(key, None)

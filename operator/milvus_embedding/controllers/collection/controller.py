@@ -1,33 +1,43 @@
-"""The collection's pass: resolve, observe, make what is missing, read back, report."""
+"""The collection's pass: resolve, observe, make or change it, read back, report."""
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 
-from milvus_embedding.api.collection import ChangeMode, DriftPolicy, MilvusCollection
+from milvus_embedding.api.annotations import APPROVED_PLAN
+from milvus_embedding.api.collection import DriftPolicy, MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.absence import Absences
-from milvus_embedding.controllers.collection.converge import GLANCES, Converge, Subject, newborn
+from milvus_embedding.controllers.collection.changing import Case, Changes, Result, Told
+from milvus_embedding.controllers.collection.converge import Converge, Subject, newborn
+from milvus_embedding.controllers.collection.losing import accepts, is_replacing, loss
 from milvus_embedding.controllers.collection.ownership import NotMatching, require_ours
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
-from milvus_embedding.controllers.embedding import embeddings
+from milvus_embedding.controllers.embedding import embeddings, require_delivered
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.paused import paused_ready
 from milvus_embedding.controllers.references import admits, connection_for_collections
 from milvus_embedding.controllers.unsupported import refuse_unsupported
-from milvus_embedding.domain.acts import Act, CreateAlias, CreateIndex, CreatePartition, Load, is_unsettled, missing
-from milvus_embedding.domain.compare import ABSENT, Difference, index_differences, other_differences, schema_differences
 from milvus_embedding.domain.conditions import Draft
 from milvus_embedding.domain.desired import Desired, DimensionDiffers, InvalidSpec, desired
-from milvus_embedding.domain.ownership import Owner, stamp
+from milvus_embedding.domain.ownership import UID, Owner, Standing, stamp, standing
+from milvus_embedding.domain.planning.approval import UnderWay, approvals
+from milvus_embedding.domain.planning.capabilities import capabilities
+from milvus_embedding.domain.planning.observed import Observed
+from milvus_embedding.domain.planning.record import RECORD, declared, written
 from milvus_embedding.domain.reasons import Reason
-from milvus_embedding.domain.schema import FunctionKind, Observation, Schema
+from milvus_embedding.domain.schema import Description, FunctionKind, Schema
 from milvus_embedding.domain.versions import lacks_functions
+
+AT_ONCE = 0.01
+UNFINISHED = 4.0
+ALIAS_AGAIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class CollectionController:
         *,
         gateway: Gateway,
         converge: Converge,
+        changes: Changes,
         pending: Pending,
         gate: ProviderGate,
         absences: Absences,
@@ -54,6 +65,7 @@ class CollectionController:
     ) -> None:
         self._gateway = gateway
         self._converge = converge
+        self._changes = changes
         self._pending = pending
         self._gate = gate
         self._absences = absences
@@ -71,20 +83,23 @@ class CollectionController:
         except Blocked as cause:
             draft = report.blocked(resource, cause, resolved=_resolves_functions(cause))
             return Outcome(status=draft, requeue_after=cause.retry_after)
-        woken: list[Key] = []
+        told = Told()
         try:
-            return await self._pursue(resource, resolved, world, woken)
+            outcome = await self._pursue(resource, resolved, world, told)
+            return dataclasses.replace(outcome, wake=(*told.woken, *outcome.wake), notes=told.notes)
         except Blocked as cause:
-            differences = cause.differences if isinstance(cause, NotMatching) else ()
+            unequal = cause.differences if isinstance(cause, NotMatching) else ()
             return Outcome(
-                status=report.blocked(resource, cause, resolved=True, differences=differences),
+                status=report.blocked(resource, cause, resolved=True, unequal=unequal),
                 requeue_after=self._patience.retry_after(resource.key, resource.metadata.generation, cause),
                 backoff=cause.retry_after is not None and not cause.shared,
-                wake=(*woken, *_to_wake(cause, resource, resolved.connection.key)),
+                notes=told.notes,
+                wake=(*told.woken, *_to_wake(cause, resource, resolved.connection.key)),
             )
 
     async def forget(self, key: Key) -> None:
         self._pending.settle(key)
+        self._changes.forget(key)
         self._gate.forget(key)
         self._absences.forget(key)
         self._patience.forget(key)
@@ -108,10 +123,8 @@ class CollectionController:
         keys = sorted((embedding.label or "", embedding.model.name) for embedding in resolved.values())
         return _Resolved(connection, want, (connection.key, connection.status.config.hash, *keys))
 
-    async def _pursue(
-        self, collection: MilvusCollection, resolved: _Resolved, world: World, woken: list[Key]
-    ) -> Outcome:
-        """`woken` gets the objects that waited for what this pass found out, also if the pass fails afterwards."""
+    async def _pursue(self, collection: MilvusCollection, resolved: _Resolved, world: World, told: Told) -> Outcome:
+        """`told` gets what this pass did and found out for others, also if it fails afterwards."""
         connection, want = resolved.connection, resolved.want
         _require_reachable(connection)
         _require_functions(connection, want)
@@ -122,32 +135,101 @@ class CollectionController:
             schema=self._stamped(collection, want),
             circuit=resolved.circuit,
         )
+        case = self._case(collection, connection, world, subject)
         have = await self._converge.observe(subject)
         if have is None:
-            await self._absences.require_new(collection, subject.milvus, want)
-            woken += await self._converge.create(subject)
-            have = newborn(subject.schema, want.name)
-            have = await self._converge.complete(subject, have)
+            await self._absences.require_proof(collection, subject.milvus, want)
+            if case.known_id is not None and not is_replacing(collection, case.approved):
+                return self._lost(case, None)
+            await self._confirm_replacing(case)
+            told.woken += await self._converge.create(subject)
+            have = await self._converge.complete(subject, newborn(subject.schema, want.name))
+            case = dataclasses.replace(case, known_id=None, creating=True, is_newborn=True)
         self._pending.settle(collection.key)
         self._absences.forget(collection.key)
+        self._require_ours(collection, resolved, have, world)
+        if case.known_id not in (None, have.id):
+            if is_replacing(collection, case.approved):
+                case = dataclasses.replace(case, known_id=None, creating=True)
+            elif accepts(self._changes.decide(case, have, None)):
+                case = dataclasses.replace(case, known_id=have.id)
+            else:
+                return self._lost(case, have)
+        if case.creating and have.schema.properties.get(UID) != collection.metadata.uid:
+            # An earlier life of this object finished it, or a backup brought it back: nothing is left to create.
+            case = dataclasses.replace(case, creating=False)
+        _require_kept_functions(case, have)
+        result = await self._changes.carry_out(case, have, told)
+        self._patience.forget(collection.key)
+        return self._judged(case, result)
+
+    async def _confirm_replacing(self, case: Case) -> None:
+        if case.known_id is not None:
+            await case.world.confirm(case.collection)
+
+    def _case(self, collection: MilvusCollection, connection: MilvusConnection, world: World, subject: Subject) -> Case:
+        was_equal = _was_equal(collection)
+        annotation = collection.metadata.annotations.get(APPROVED_PLAN)
+        policy = collection.spec.change_policy
+        return Case(
+            collection=collection,
+            subject=subject,
+            world=world,
+            capabilities=capabilities(connection.status.server_version),
+            known_id=collection.status.collection.id,
+            creating=collection.status.collection.id is None,
+            was_equal=was_equal,
+            approved=approvals(policy, annotation, was_ready_at_generation=was_equal),
+            is_ours=partial(self._is_ours, collection),
+            require_delivered=partial(require_delivered, collection=collection, connection=connection, world=world),
+        )
+
+    def _judged(self, case: Case, result: Result) -> Outcome:
+        collection, want, have, decision = case.collection, case.subject.want, result.have, result.decision
+        if not decision.plan.steps:
+            return Outcome(status=report.in_sync(collection, want, have))
+        if case.was_equal and collection.spec.drift_policy is DriftPolicy.IGNORE:
+            return Outcome(status=report.in_sync(collection, want, have, ignored=True))
+        draft = report.planned(collection, want, have, decision, is_drift=case.was_equal)
+        return Outcome(status=draft, requeue_after=self._again(case, result, draft))
+
+    def _again(self, case: Case, result: Result, draft: Draft) -> float | None:
+        if result.written_first:
+            # A status that cannot hold what it is given (a value that had to be scrubbed) is no reason to spin.
+            written, plan = case.collection.status.plan, result.decision.status
+            is_new = written is None or plan is None or (written.hash, written.approved) != (plan.hash, plan.approved)
+            return AT_ONCE if is_new else UNFINISHED
+        match draft.conditions[0].reason:
+            case Reason.CHANGING:
+                return UNFINISHED
+            case Reason.ALIAS_TAKEN:
+                return ALIAS_AGAIN
+            case Reason.DRIFT_CONTESTED:
+                return self._changes.next_chance(case.collection.key)
+        return None
+
+    def _lost(self, case: Case, have: Observed | None) -> Outcome:
+        decision = self._changes.decide(case, have, UnderWay.of(case.collection.status.plan))
+        draft = report.lost(case.collection, loss(case.known_id, case.subject.want, have), decision)
+        return Outcome(status=draft, requeue_after=AT_ONCE if decision.runs else None)
+
+    def _require_ours(self, collection: MilvusCollection, resolved: _Resolved, have: Observed, world: World) -> None:
+        owner = Owner(self._owner_id, collection.namespace, collection.name)
+        connection = resolved.connection
         grant = connection.spec.allowed_adoption
         may_adopt = admits(world, grant, collection.namespace, own_namespace=connection.namespace)
-        self._require_ours(collection, want, have, may_adopt=may_adopt)
-        if _repairs(collection) and missing(want, have):
-            have = await self._converge.complete(subject, have)
-        elif is_unsettled(have):
-            have = await self._converge.settled(subject, polls=GLANCES)
-        self._patience.forget(collection.key)
-        return Outcome(status=_judge(collection, want, have), wake=tuple(woken))
+        require_ours(collection, resolved.want, have, owner=owner, accepted_ids=self._accepted_ids, may_adopt=may_adopt)
 
-    def _require_ours(self, collection: MilvusCollection, want: Desired, have: Observation, *, may_adopt: bool) -> None:
+    def _is_ours(self, collection: MilvusCollection, described: Description) -> bool:
         owner = Owner(self._owner_id, collection.namespace, collection.name)
-        require_ours(collection, want, have, owner=owner, accepted_ids=self._accepted_ids, may_adopt=may_adopt)
+        found = standing(described.schema.properties, owner, accepted_ids=self._accepted_ids)
+        return found is Standing.OURS
 
     def _stamped(self, collection: MilvusCollection, want: Desired) -> Schema:
         owner = Owner(self._owner_id, collection.namespace, collection.name)
-        properties = stamp(owner, uid=collection.metadata.uid, identities=want.identities)
-        return dataclasses.replace(want.schema, properties={**want.schema.properties, **properties})
+        marks = stamp(owner, uid=collection.metadata.uid, identities=want.identities)
+        record = {RECORD: written(declared(want))}
+        return dataclasses.replace(want.schema, properties={**want.schema.properties, **record, **marks})
 
 
 class _Held(Exception):
@@ -156,53 +238,16 @@ class _Held(Exception):
         self.ready = paused_ready(collection, message)
 
 
-def _judge(collection: MilvusCollection, want: Desired, have: Observation) -> Draft:
+def _require_kept_functions(case: Case, have: Observed) -> None:
+    """Servers before 2.6 take a collection with functions and forget them."""
+    want = case.subject.want
     wanted = {f.name for f in want.schema.functions}
-    if wanted and not have.description.schema.functions and not _was_equal(collection):
+    if case.creating and wanted and not have.schema.functions:
         raise Blocked(
             Reason.UNSUPPORTED_SERVER,
             f"Milvus keeps no functions: collection {want.name} came back without {', '.join(sorted(wanted))}; "
             "Milvus 2.6 or newer is needed",
         )
-    differences: tuple[Difference, ...] = (
-        *schema_differences(want.schema, have.description.schema),
-        *index_differences(want.indexes, have.indexes),
-        *other_differences(want, have),
-        *_unrepaired(want, have),
-    )
-    if not differences:
-        return report.in_sync(collection, want, have)
-    if not _was_equal(collection):
-        return report.unapplied(collection, want, have, differences)
-    if collection.spec.drift_policy is DriftPolicy.IGNORE:
-        return report.in_sync(collection, want, have, ignored=True)
-    return report.drifted(collection, want, have, differences)
-
-
-def _repairs(collection: MilvusCollection) -> bool:
-    """Whether what is missing may be made by itself: always to finish a creation, then as the policies say."""
-    spec = collection.spec
-    if not collection.status.collection.id:
-        return True
-    if spec.change_policy.in_place is not ChangeMode.AUTOMATIC:
-        return False
-    return not _was_equal(collection) or spec.drift_policy is DriftPolicy.ENFORCE
-
-
-def _unrepaired(want: Desired, have: Observation) -> tuple[Difference, ...]:
-    return tuple(_difference(act) for act in missing(want, have))
-
-
-def _difference(act: Act) -> Difference:
-    match act:
-        case CreatePartition(partition):
-            return Difference(f"partitions[{partition}]", "present", ABSENT)
-        case CreateIndex(index):
-            return Difference(f"indexes[{index.name or index.field}]", f"{index.type} on {index.field}", ABSENT)
-        case CreateAlias(alias):
-            return Difference(f"aliases[{alias}]", "present", ABSENT)
-        case Load():
-            return Difference("load.enabled", "true", "false")
 
 
 def _was_equal(collection: MilvusCollection) -> bool:

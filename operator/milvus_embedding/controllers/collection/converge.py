@@ -1,7 +1,6 @@
-"""Brings one collection to what is wanted, as far as making what is missing goes: observe, act, read back.
+"""Creates a collection with all that belongs to it in one go: observe, act, read back.
 
-Every act is one external call. After a crash at any point the next pass finds what is there and goes on. What differs
-and cannot be made is reported by the caller.
+Every act is one external call. After a crash at any point the next pass finds what is there, and changing.py goes on.
 """
 
 import asyncio
@@ -26,8 +25,9 @@ from milvus_embedding.domain.acts import (
     missing,
 )
 from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.reasons import Reason
-from milvus_embedding.domain.schema import Description, LoadState, Observation, Schema
+from milvus_embedding.domain.schema import Description, LoadState, Schema
 
 POLLS = 8
 GLANCES = 3
@@ -76,7 +76,7 @@ class Converge:
         self._pending.settle(key)
         return self._gate.succeeded(subject.circuit, key)
 
-    async def complete(self, subject: Subject, have: Observation) -> Observation:
+    async def complete(self, subject: Subject, have: Observed) -> Observed:
         """Makes what is missing and reads back. Raises Blocked; whatever was done by then stays."""
         for act in missing(subject.want, have):
             await self._perform(act, subject)
@@ -129,7 +129,7 @@ class Converge:
             pause *= 2
         raise Blocked(Reason.INDEX_BUILDING, "Milvus builds the index; loading comes after it", retry_after=2)
 
-    async def settled(self, subject: Subject, *, polls: int = POLLS) -> Observation:
+    async def settled(self, subject: Subject, *, polls: int = POLLS) -> Observed:
         """Reads back, and gives building and loading a moment. Raises Blocked."""
         pause, building = FIRST_POLL_SECONDS, False
         for _ in range(polls):
@@ -144,7 +144,7 @@ class Converge:
         reason = Reason.INDEX_BUILDING if building else Reason.LOADING
         raise Blocked(reason, "Milvus builds the index" if building else "Milvus loads the collection", retry_after=1)
 
-    async def observe(self, subject: Subject) -> Observation | None:
+    async def observe(self, subject: Subject) -> Observed | None:
         """Raises Blocked."""
         want = subject.want
         try:
@@ -153,9 +153,9 @@ class Converge:
             raise blocked_by(error, doing=f"looking at collection {want.name}") from None
 
 
-def newborn(schema: Schema, name: str) -> Observation:
+def newborn(schema: Schema, name: str) -> Observed:
     """What a collection is right after CreateCollection, without asking: the read-back comes after the acts."""
-    return Observation(
+    return Observed(
         description=Description(name=name, id="", schema=schema),
         indexes=(),
         partitions=(),

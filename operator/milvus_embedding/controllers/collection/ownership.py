@@ -29,7 +29,7 @@ def require_ours(
     accepted_ids: tuple[str, ...],
     may_adopt: bool,
 ) -> None:
-    """Raises Blocked unless the collection bears our stamp and is the one that we know.
+    """Raises Blocked unless the collection bears our stamp. Whether it is the one that we know is the plan's matter.
 
     may_adopt: whether the connection's allowedAdoption admits the namespace.
     """
@@ -48,8 +48,6 @@ def require_ours(
             raise Blocked(Reason.OWNED_BY_OTHER, text, retry_after=OTHERS_AGAIN)
         case Standing.UNSTAMPED:
             raise _unstamped(collection, want, have, may_adopt=may_adopt)
-        case Standing.OURS:
-            _require_same(collection, have)
 
 
 def _unstamped(collection: MilvusCollection, want: Desired, have: Observation, *, may_adopt: bool) -> Blocked:
@@ -64,18 +62,4 @@ def _unstamped(collection: MilvusCollection, want: Desired, have: Observation, *
         Reason.NOT_SUPPORTED_YET,
         f"{taken}: it equals the spec, but adopting it is not supported by this version",
         retry_after=OTHERS_AGAIN,
-    )
-
-
-def _require_same(collection: MilvusCollection, have: Observation) -> None:
-    known = collection.status.collection.id
-    if known and known != have.description.id:
-        raise lost(f"another collection (id {have.description.id}) stands in the place of id {known}")
-
-
-def lost(what: str) -> Blocked:
-    return Blocked(
-        Reason.LOST,
-        f"{what}: somebody dropped it; nothing is created in its place. "
-        "Delete this MilvusCollection and apply it again to have an empty one",
     )

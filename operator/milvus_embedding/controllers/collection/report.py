@@ -9,16 +9,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.conditions import Condition
 from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.collection.answer import Answer, answer, approval, differences
 from milvus_embedding.domain.compare import Difference
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
 from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.planning.deciding import Decision
+from milvus_embedding.domain.planning.steps import Step, shown
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import FunctionKind, LoadState, Observation
 
-_ORDER = ("Ready", "Available", "FunctionsResolved", "SchemaInSync", "IndexesInSync", "Loaded", "Drifted")
-_SUMMARIES = ("Reconciling", "Stalled")
+_ORDER = (
+    "Ready",
+    "Available",
+    "FunctionsResolved",
+    "SchemaInSync",
+    "IndexesInSync",
+    "Loaded",
+    "Drifted",
+    "PlanApproved",
+)
 _DRIFT_SHOWN = 64
-_VALUE_SHOWN = 200
 _NUMBERS = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
 # Reasons whose messages quote Milvus, which may put a time or the id of a request into each answer.
 _QUOTES = frozenset(
@@ -44,53 +54,67 @@ def in_sync(collection: MilvusCollection, want: Desired, have: Observation, *, i
         ready = true("Ready", Reason.DRIFT_IGNORED, f"collection {where} differs, and driftPolicy is Ignore")
     else:
         ready = true("Ready", Reason.READY, f"collection {where} is as declared")
+    wanted = {f.name for f in want.schema.functions}
     conditions = [
         ready,
-        _available(want, have),
+        _available(want, have, Reason.DRIFTED, functions=wanted),
         true("FunctionsResolved", Reason.RESOLVED),
         true("SchemaInSync", Reason.IN_SYNC),
         true("IndexesInSync", Reason.IN_SYNC),
-        _loaded(want, have),
+        _loaded(want, have, Reason.DRIFTED),
         false("Drifted", Reason.NO_DRIFT),
     ]
     return _draft(collection, conditions, _seen(want, have))
 
 
-def drifted(collection: MilvusCollection, want: Desired, have: Observation, differences: Sequence[Difference]) -> Draft:
-    """Read back and different."""
-    shown = ", ".join(d.path for d in differences[:8])
-    text = f"{len(differences)} difference(s) between spec and Milvus: {shown}; status.drift has the values"
-    index_paths = [d for d in differences if d.path.startswith("indexes[")]
-    schema_paths = [d for d in differences if not d.path.startswith(("indexes[", "load."))]
-    conditions = [
-        false("Ready", Reason.DRIFTED, text),
-        _available(want, have),
-        true("FunctionsResolved", Reason.RESOLVED),
-        _sync("SchemaInSync", schema_paths),
-        _sync("IndexesInSync", index_paths),
-        _loaded(want, have),
-        true("Drifted", Reason.DRIFTED, text),
-    ]
-    return _draft(collection, conditions, _seen(want, have) | {"drift": drift(differences)})
-
-
-def unapplied(
-    collection: MilvusCollection, want: Desired, have: Observation, differences: Sequence[Difference]
+def planned(
+    collection: MilvusCollection, want: Desired, have: Observation, decision: Decision, *, is_drift: bool
 ) -> Draft:
-    """Read back and different before this generation of the spec was ever equal: a change, not drift."""
-    shown = ", ".join(d.path for d in differences[:8])
-    text = (
-        f"{len(differences)} difference(s) between spec and Milvus that this version does not make by itself: {shown}; "
-        "status.drift has the values; take the change back"
-    )
-    conditions = [a for a in drifted(collection, want, have, differences).conditions if a.type not in _SUMMARIES]
-    conditions[0] = false("Ready", Reason.NOT_SUPPORTED_YET, text)
-    conditions[-1] = false("Drifted", Reason.NOT_SUPPORTED_YET, "the spec was changed since it was last seen equal")
-    return _draft(collection, conditions, _seen(want, have) | {"drift": drift(differences)})
+    """Read back and different: something waits, is refused or under way."""
+    told = answer(decision, is_drift=is_drift)
+    steps = differences(decision)
+    known = {f.name for f in collection.status.functions}
+    wanted = {f.name for f in want.schema.functions}
+    conditions = [
+        false("Ready", told.reason, told.message),
+        _available(want, have, told.reason, functions=wanted if is_drift else wanted & known),
+        true("FunctionsResolved", Reason.RESOLVED),
+        _sync("SchemaInSync", [s for s in steps if not s.path.startswith(("spec.indexes[", "spec.load."))], told),
+        _sync("IndexesInSync", [s for s in steps if s.path.startswith("spec.indexes[")], told),
+        _loaded(want, have, told.reason),
+        _drifted(told, is_drift=is_drift),
+        _plan_approved(decision, is_drift=is_drift),
+    ]
+    fields = _seen(want, have) | {"plan": plan(decision)}
+    if is_drift:
+        fields["drift"] = [_entry(s.path, want=s.after, have=s.before) for s in steps[:_DRIFT_SHOWN]]
+    return _draft(collection, conditions, fields)
+
+
+def lost(collection: MilvusCollection, what: str, decision: Decision) -> Draft:
+    """The collection is gone, or another one stands in its place; the plan to go on waits for an approval."""
+    verdict = decision.verdicts[0]
+    if verdict.reason:
+        text = (
+            f"{what}: somebody dropped it; nothing is created in its place. Restore it, delete this MilvusCollection "
+            f"and apply it again to have an empty one, or approve the plan {decision.plan.hash} in "
+            "changePolicy.approvedPlan or by the annotation approved-plan"
+        )
+    else:
+        text = f"{what}: the plan {decision.plan.hash} is approved and carried out"
+    draft = blocked(collection, Blocked(Reason.LOST, text), resolved=True)
+    kept = [a for a in draft.conditions if a.type in _ORDER and a.type != "PlanApproved"]
+    conditions = [*kept, _plan_approved(decision, is_drift=False, waits=Answer(Reason.LOST, text))]
+    return _draft(collection, conditions, {**draft.fields, "plan": plan(decision)})
+
+
+def plan(decision: Decision) -> Mapping[str, object] | None:
+    """status.plan, None without steps."""
+    return decision.status.to_yaml() if decision.status is not None else None
 
 
 def blocked(
-    collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, differences: Sequence[Difference] = ()
+    collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, unequal: Sequence[Difference] = ()
 ) -> Draft:
     """Something keeps the pass from going on. `resolved`: whether the functions did, None if that was not looked at."""
     cause = _as_told_before(collection, cause)
@@ -105,8 +129,8 @@ def blocked(
     for type_ in _UNFINISHED.get(cause.reason, ()):
         kept[type_] = false(type_, cause.reason, cause.message)
     fields = _kept_fields(collection)
-    if differences:
-        fields["drift"] = drift(differences)
+    if unequal:
+        fields["drift"] = drift(unequal)
     return _draft(collection, [kept[type_] for type_ in _ORDER if type_ in kept], fields)
 
 
@@ -127,9 +151,27 @@ def held(collection: MilvusCollection, ready: Assertion) -> Draft:
     return Draft(collection.metadata.generation, (ready, *kept), _kept_fields(collection))
 
 
-def drift(differences: Iterable[Difference]) -> list[dict[str, str]]:
-    listed = [{"path": d.path, "want": d.want[:_VALUE_SHOWN], "have": d.have[:_VALUE_SHOWN]} for d in differences]
-    return listed[:_DRIFT_SHOWN]
+def drift(unequal: Iterable[Difference]) -> list[dict[str, str]]:
+    return [_entry(f"spec.{d.path}", want=d.want, have=d.have) for d in unequal][:_DRIFT_SHOWN]
+
+
+def _entry(path: str, *, want: str, have: str) -> dict[str, str]:
+    return {"path": path, "want": shown(want), "have": shown(have)}
+
+
+def _drifted(told: Answer, *, is_drift: bool) -> Assertion:
+    """The reason tells the next pass whether this generation was equal before: see `was_equal`."""
+    if is_drift:
+        return true("Drifted", Reason.DRIFTED, told.message)
+    return false("Drifted", told.reason, "the spec was changed since it was last seen equal")
+
+
+def _plan_approved(decision: Decision, *, is_drift: bool, waits: Answer | None = None) -> Assertion:
+    told = approval(decision, is_drift=is_drift)
+    if told.reason is Reason.APPROVED:
+        return true("PlanApproved", told.reason, told.message)
+    told = waits or told
+    return false("PlanApproved", told.reason, told.message)
 
 
 def _availability(former: Assertion | None, cause: Blocked) -> Assertion:
@@ -141,29 +183,31 @@ def _availability(former: Assertion | None, cause: Blocked) -> Assertion:
     return former
 
 
-def _available(want: Desired, have: Observation) -> Assertion:
-    """Exists, loaded and embedding; whether it equals the spec is Ready's matter."""
+def _available(want: Desired, have: Observation, reason: Reason, *, functions: set[str]) -> Assertion:
+    """Exists, loaded and embedding by these functions, of whatever generation; whether it equals the spec is Ready's
+    matter.
+    """
     if have.load is not LoadState.LOADED:
-        loaded = _loaded(want, have)
+        loaded = _loaded(want, have, reason)
         return false("Available", loaded.reason, f"{loaded.message}: the collection cannot be searched")
-    lacking = {f.name for f in want.schema.functions} - {f.name for f in have.description.schema.functions}
+    lacking = functions - {f.name for f in have.description.schema.functions}
     if lacking:
-        return false("Available", Reason.DRIFTED, f"function(s) {', '.join(sorted(lacking))} are not there")
+        return false("Available", reason, f"function(s) {', '.join(sorted(lacking))} are not there")
     return true("Available", Reason.AVAILABLE)
 
 
-def _loaded(want: Desired, have: Observation) -> Assertion:
+def _loaded(want: Desired, have: Observation, reason: Reason) -> Assertion:
     if have.load is LoadState.LOADED:
         return true("Loaded", Reason.LOADED)
     if not want.loaded:
         return false("Loaded", Reason.NOT_REQUESTED, "load.enabled is false")
-    return false("Loaded", Reason.DRIFTED, "it is not loaded in Milvus")
+    return false("Loaded", reason, "it is not loaded in Milvus")
 
 
-def _sync(type_: str, differences: Sequence[Difference]) -> Assertion:
-    if not differences:
+def _sync(type_: str, steps: Sequence[Step], told: Answer) -> Assertion:
+    if not steps:
         return true(type_, Reason.IN_SYNC)
-    return false(type_, Reason.DRIFTED, ", ".join(d.path for d in differences[:8]))
+    return false(type_, told.reason, ", ".join(s.path for s in steps[:8]))
 
 
 def _seen(want: Desired, have: Observation) -> dict[str, object]:
