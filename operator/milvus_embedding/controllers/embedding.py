@@ -113,7 +113,8 @@ def _has_come(credential: EmbeddingCredential, connection: MilvusConnection) -> 
 
 def _on_its_way(connection: MilvusConnection) -> str:
     told = connection.status.condition("ConfigDelivered")
-    why = f", {told.reason}" if told is not None and told.status != "True" else ""
+    known = told is not None and told.status != "True" and told.reason != Reason.NOT_DELIVERED
+    why = f", {told.reason}" if told is not None and known else ""
     return f"it is rendered, and not known to be in all pods of Milvus yet{why}"
 
 
@@ -160,7 +161,7 @@ def _usable(
         raise Blocked(
             blocked.reason,
             f"{path}: the credential of this function cannot be used from namespace {collection.namespace}: it has to "
-            "be there, and its allowedNamespaces has to name the namespaces of function and collection",
+            "be there, and its allowedNamespaces has to admit the namespaces of function and collection",
         ) from None
 
 

@@ -186,9 +186,9 @@ async def test_a_milvus_of_milvus_operator_waits_while(bench: Bench, sentence: s
     change, type_, reason = MILVUSES[sentence]
     plant = _with_milvus(bench)
     plant.fleet.change_milvus(
-        lambda m: dataclasses.replace(m, **change),
+        lambda m: dataclasses.replace(m, **change),  # type: ignore[arg-type]
         name="my-milvus",
-        namespace="milvus",  # type: ignore[arg-type]
+        namespace="milvus",
     )
 
     await plant.run(200)

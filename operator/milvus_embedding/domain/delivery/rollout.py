@@ -209,6 +209,7 @@ def _unapproved(
     if seen.target in policy.approved:
         return None
     how = f"set the annotation {APPROVED_ROLLOUT}, or spec.embedding.rollout.approvedHash, to {seen.target}"
+    how += " (another hash is approved)" if policy.approved else ""
     interrupted = [part for part in parts if part.hash != seen.target and part.interrupts]
     if policy.needs_approval:
         condition = false(CONDITION, Reason.AWAITING_APPROVAL, f"a roll to {seen.target} waits for approval: {how}")

@@ -91,8 +91,12 @@ def _refuse_foreign(secret: SecretFound, connection: MilvusConnection) -> None:
         told = f"belongs to connection {bearer}" if bearer else f"has no label {CONNECTION_LABEL}"
         raise Blocked(
             Reason.SECRET_NOT_OURS,
-            f"Secret {name} exists and {told}; it is not touched: set spec.embedding.secretName to another name, "
-            f"or give it the label {CONNECTION_LABEL}: {connection.name} if it is meant for this",
+            f"Secret {name} exists and {told}; it is not touched: set spec.embedding.secretName to another name"
+            + (
+                f", or give it the label {CONNECTION_LABEL}: {connection.name} if it is meant for this"
+                if not bearer
+                else ""
+            ),
         )
     foreign = sorted(set(secret.data) - {document.FILE_KEY, state.KEY, *document.VARIABLES})
     if foreign:
