@@ -20,6 +20,7 @@ from milvus_embedding.controllers.base import Outcome
 from milvus_embedding.controllers.collection.absence import Absences
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
+from milvus_embedding.controllers.collection.deletion.deletions import Deletions
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -117,6 +118,14 @@ class Bench:
         )
         self.credentials = CredentialController(probes=self.probes, scrubber=self.scrubber, canary=self.canary)
         self.functions = FunctionController()
+        self.deletions = Deletions(
+            gateway=self.gateway,
+            pending=self.pending,
+            clock=self.clock,
+            owner_id=OWNER_ID,
+            accepted_ids=self.accepted_ids,
+            read_only=self.milvus.read_only,
+        )
         self.collections = CollectionController(
             gateway=self.gateway,
             converge=Converge(gate=self.gate, pending=self.pending, sleep=self.sleep),
@@ -126,6 +135,7 @@ class Bench:
             owner_id=OWNER_ID,
             accepted_ids=self.accepted_ids,
             patience=Patience(self.clock),
+            deletions=self.deletions,
         )
 
     async def sleep(self, seconds: float) -> None:

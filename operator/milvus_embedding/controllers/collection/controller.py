@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 
 from milvus_embedding.api.collection import ChangeMode, DriftPolicy, MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection
@@ -11,6 +12,8 @@ from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.absence import Absences
 from milvus_embedding.controllers.collection.converge import GLANCES, Converge, Subject, newborn
+from milvus_embedding.controllers.collection.database import observed
+from milvus_embedding.controllers.collection.deletion.deletions import Deletions
 from milvus_embedding.controllers.collection.ownership import NotMatching, require_ours
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
@@ -49,6 +52,7 @@ class CollectionController:
         gate: ProviderGate,
         absences: Absences,
         patience: Patience,
+        deletions: Deletions,
         owner_id: str,
         accepted_ids: tuple[str, ...] = (),
     ) -> None:
@@ -58,12 +62,13 @@ class CollectionController:
         self._gate = gate
         self._absences = absences
         self._patience = patience
+        self._deletions = deletions
         self._owner_id = owner_id
         self._accepted_ids = accepted_ids
 
     async def reconcile(self, resource: MilvusCollection, world: World) -> Outcome:
-        if resource.is_deleted:
-            return Outcome(status=None)
+        if self._deletions.concerns(resource):
+            return await self._deletions.reconcile(resource, world)
         try:
             resolved = self._resolve(resource, world)
         except _Held as held:
@@ -88,6 +93,7 @@ class CollectionController:
         self._gate.forget(key)
         self._absences.forget(key)
         self._patience.forget(key)
+        self._deletions.forget(key)
 
     def _resolve(self, collection: MilvusCollection, world: World) -> _Resolved:
         refuse_unsupported(collection)
@@ -122,7 +128,9 @@ class CollectionController:
             schema=self._stamped(collection, want),
             circuit=resolved.circuit,
         )
-        have = await self._converge.observe(subject)
+        have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
+        if (held := await self._deletions.hold(collection, have, world)) is not None:
+            return held
         if have is None:
             await self._absences.require_new(collection, subject.milvus, want)
             woken += await self._converge.create(subject)
