@@ -124,9 +124,9 @@ class FakeWorld(World):
         before = cast("Mapping[str, str]", metadata.get("annotations") or {})
         self._store(key, {**body, "metadata": {**metadata, "annotations": {**before, **named}}})
 
-    def finalizers(self, key: Key) -> Sequence[str]:
+    def finalizers(self, key: Key) -> tuple[str, ...]:
         metadata = cast("Mapping[str, object]", self.bodies[key]["metadata"])
-        return cast("Sequence[str]", metadata.get("finalizers") or ())
+        return tuple(cast("Sequence[str]", metadata.get("finalizers") or ()))
 
     def resource(self, key: Key) -> Resource:
         return self._parsed[key]

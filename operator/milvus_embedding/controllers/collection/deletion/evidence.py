@@ -53,10 +53,12 @@ def require_droppable(
 async def require_empty(milvus: Milvus, collection: MilvusCollection) -> None:
     """Counts all rows at Strong, with every partition loaded. Raises Stays, Again, Blocked or MilvusError."""
     place = place_of(collection)
-    if not await _is_loaded(milvus, collection):
+    state = await _load_state(milvus, collection)
+    if state is LoadState.NOT_LOADED:
         await _load(milvus, collection)
-        if not await _is_loaded(milvus, collection):
-            raise held_up(f"{place} is being loaded, as its rows have to be counted", retry_after=1)
+        state = await _load_state(milvus, collection)
+    if state is not LoadState.LOADED:
+        raise held_up(f"{place} is being loaded, as its rows have to be counted", retry_after=1)
     if rows := await _count(milvus, collection):
         raise Stays(f"{place} has {rows} row(s), and spec.deletionPolicy is DeleteIfEmpty")
 
@@ -64,7 +66,8 @@ async def require_empty(milvus: Milvus, collection: MilvusCollection) -> None:
 async def rows_if_loaded(milvus: Milvus, collection: MilvusCollection) -> int | None:
     """For telling only; None if it cannot be had without loading."""
     try:
-        return await _count(milvus, collection) if await _is_loaded(milvus, collection) else None
+        loaded = await _load_state(milvus, collection) is LoadState.LOADED
+        return await _count(milvus, collection) if loaded else None
     except MilvusError:
         return None
 
@@ -79,10 +82,10 @@ async def _load(milvus: Milvus, collection: MilvusCollection) -> None:
         raise Stays(text) from None
 
 
-async def _is_loaded(milvus: Milvus, collection: MilvusCollection) -> bool:
+async def _load_state(milvus: Milvus, collection: MilvusCollection) -> LoadState:
     database, name = collection.spec.database, collection.effective_collection_name
     partitions = await milvus.list_partitions(database, name)
-    return await milvus.load_state(database, name, partitions=partitions) is LoadState.LOADED
+    return await milvus.load_state(database, name, partitions=partitions)
 
 
 async def _count(milvus: Milvus, collection: MilvusCollection) -> int:
