@@ -51,7 +51,9 @@ real: $(READY) ## tests on a real Milvus 2.3.5, in a network namespace of its ow
 control-plane: $(READY) ## find or build kube-apiserver, etcd and kubectl (once, into the cache)
 	$(BIN)/python -m milvus_embedding.devkit.controlplane
 
-e2e: control-plane ## tests on a real kube-apiserver
+e2e: $(READY) ## tests on a real kube-apiserver
+	$(BIN)/python -m milvus_embedding.devkit.controlplane \
+	  --extra kube-controller-manager --extra kube-scheduler --extra kwok --extra helm
 	$(PYTEST) tests/e2e
 
 bench: control-plane ## the benchmark table, beside a plain kopf operator in the same run

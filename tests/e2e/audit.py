@@ -46,6 +46,8 @@ def requests(log: Path, *, user: str = OPERATOR) -> Iterator[Request]:
     """The user's requests, oldest first."""
     with log.open() as lines:
         for line in lines:
+            if not line.endswith("\n"):
+                return  # it is being written
             event = json.loads(line)
             # Of a watch that is still open there is no more than its start.
             if event["user"].get("username") != user or event["stage"] not in ("ResponseStarted", "ResponseComplete"):

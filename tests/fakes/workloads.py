@@ -303,6 +303,9 @@ class Fleet:
             workload = running.workload
             if (workload.milvus, workload.namespace) != (milvus.name, milvus.namespace) or workload.component is None:
                 continue
+            if workload.replicas == 0:
+                # The standby of its rolling mode with two Deployments keeps the template that it had.
+                continue
             wanted = milvus.config_hashes.get(workload.component)
             if wanted is not None:
                 self._annotate(running, wanted)

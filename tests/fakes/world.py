@@ -168,6 +168,8 @@ class FakeWorld(World):
     async def read_config_map(self, namespace: str, name: str) -> SecretRead:
         self.reads.append((namespace, name))
         with self.outside.call("read_config_map", f"{namespace}/{name}"):
+            if answer := self.unreadable.get((namespace, name)):
+                return answer
             return _found(self.config_maps.get((namespace, name)))
 
     async def write_secret(self, secret: SecretWrite) -> str:

@@ -130,12 +130,15 @@ class RolloutPhase(StrEnum):
 
 
 class RolloutStatus(StatusModel):
-    """start_time is when the phase began, failed_hash what timed out, recent when the rolls of the last hour began."""
+    """start_time is when the phase (or the workload under way) began, failed_hash what timed out, rolled_hash what was
+    rolled last, recent when the last rolls began.
+    """
 
     phase: RolloutPhase | None = None
     hash: str | None = None
     start_time: datetime | None = None
     failed_hash: str | None = None
+    rolled_hash: str | None = None
     recent: tuple[datetime, ...] = ()
 
 

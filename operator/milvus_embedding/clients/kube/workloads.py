@@ -36,6 +36,7 @@ _DEFAULT_CONFIG_DIR: Final = "/milvus/configs"
 _DEFAULT_SHARE: Final = "25%"
 _ENDPOINT: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,300}")
 _ORDINARY_WAITS: Final = ("ContainerCreating", "PodInitializing")
+_RESTARTED: Final = "CrashLoopBackOff"
 
 
 def workload(body: Body) -> Workload:
@@ -284,15 +285,20 @@ def _trouble(status: Mapping[str, object]) -> str:
     if scheduled.get("status") == "False":
         return token(scheduled.get("reason"))
     containers = [*bodies(status.get("initContainerStatuses")), *bodies(status.get("containerStatuses"))]
-    reasons = [reason for container in containers if (reason := _reason(mapping(container.get("state"))))]
+    reasons = [reason for container in containers if (reason := _reason(container))]
     return min(reasons, key=lambda reason: reason in _ORDINARY_WAITS, default="")
 
 
-def _reason(state: Mapping[str, object]) -> str:
+def _reason(container: Mapping[str, object]) -> str:
+    """One word for a container that ends again and again, whichever of its states is seen just now."""
+    state = mapping(container.get("state"))
+    waiting = token(inside(state, "waiting").get("reason"))
+    if waiting:
+        return waiting
+    if integer(container.get("restartCount")) and container.get("ready") is not True:
+        return _RESTARTED
     ended = mapping(state.get("terminated"))
-    if ended and integer(ended.get("exitCode")) != 0:
-        return token(ended.get("reason"))
-    return token(inside(state, "waiting").get("reason"))
+    return token(ended.get("reason")) if ended and integer(ended.get("exitCode")) != 0 else ""
 
 
 def _paused(

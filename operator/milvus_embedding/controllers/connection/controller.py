@@ -1,5 +1,7 @@
 """The connection's pass: see what runs, render (needs no Milvus), roll, ask whether Milvus answers, and report it."""
 
+from dataclasses import dataclass
+
 from milvus_embedding.api.connection import CaKind, MilvusConnection, RolloutStrategy, Verify
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.port import KubeError
@@ -29,6 +31,15 @@ UNWATCHED_AGAIN_SECONDS = 10.0
 UNSEEN_AGAIN_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The Milvus resource of milvusRef. `lost`: there is none to be had; `unseen`: it cannot be read just now."""
+
+    milvus: MilvusResource | None = None
+    lost: Blocked | None = None
+    unseen: KubeError | None = None
+
+
 class ConnectionController:
     """Implements controllers.base.Controller."""
 
@@ -55,11 +66,11 @@ class ConnectionController:
         except Blocked as blocked:
             ready = false("Ready", blocked.reason, blocked.message)
             return Outcome(status=Draft(resource.metadata.generation, with_summary([ready]), report.former(resource)))
-        milvus, lost = await _milvus_of(resource, world)
-        targets = await _targets(resource, milvus, lost, world)
+        home = await _home(resource, world)
+        targets = await _targets(resource, home, world)
         config = await self._render(resource, world, targets)
         rolled = await self._roll(resource, config, targets, world)
-        reach = await self._reach(resource, world, milvus, lost)
+        reach = await self._reach(resource, world, home)
         self._prove(resource, config.delivery, reach)
         conditions = report.conditions(resource, config, reach, rolled)
         fields = report.fields(resource, world, config, reach, rolled)
@@ -104,13 +115,9 @@ class ConnectionController:
         rolled = await roll(connection, config.delivery, targets, hold, world)
         return await self._shadowing.judge(rolled, connection, config.delivery, targets, world)
 
-    async def _reach(
-        self, connection: MilvusConnection, world: World, milvus: MilvusResource | None, lost: Blocked | None
-    ) -> Reach:
+    async def _reach(self, connection: MilvusConnection, world: World, home: _Home) -> Reach:
         try:
-            if lost is not None:
-                raise lost
-            uri = uri_of(connection, milvus)
+            uri = _address(connection, home)
             client = await self._gateway.refresh(connection, world, uri)
         except Blocked as blocked:
             return Reach(false("Reachable", blocked.reason, blocked.message), "", None, blocked.retry_after)
@@ -141,29 +148,49 @@ def _hold(rendered: Assertion | None, delivery: Delivery) -> Assertion | None:
     return None
 
 
-async def _milvus_of(connection: MilvusConnection, world: World) -> tuple[MilvusResource | None, Blocked | None]:
+async def _home(connection: MilvusConnection, world: World) -> _Home:
     """The Milvus resource, or why there is none to be had."""
     try:
-        return await read_milvus(connection, world), None
+        return _Home(await read_milvus(connection, world))
     except Blocked as blocked:
-        return None, blocked
+        return _Home(lost=blocked)
     except KubeError as error:
-        text = f"spec.milvusRef: the Milvus resource cannot be read: {error}"
-        return None, Blocked(Reason.MILVUS_NOT_READY, text, retry_after=UNSEEN_AGAIN_SECONDS)
+        return _Home(unseen=error)
 
 
-async def _targets(
-    connection: MilvusConnection, milvus: MilvusResource | None, lost: Blocked | None, world: World
-) -> Targets | None:
+def _address(connection: MilvusConnection, home: _Home) -> str:
+    """Where Milvus is; where it was, while its resource cannot be read. Raises Blocked."""
+    if home.lost is not None:
+        raise home.lost
+    if home.unseen is not None:
+        if connection.status.endpoint:
+            return connection.status.endpoint
+        text = f"spec.milvusRef: the Milvus resource cannot be read: {home.unseen}"
+        raise Blocked(Reason.MILVUS_NOT_READY, text, retry_after=UNSEEN_AGAIN_SECONDS)
+    return uri_of(connection, home.milvus)
+
+
+async def _targets(connection: MilvusConnection, home: _Home, world: World) -> Targets | None:
     embedding = connection.spec.embedding
-    if lost is not None:
+    if home.lost is not None:
         if embedding is None or connection.spec.effective_strategy is RolloutStrategy.NONE:
             return None
-        return Targets(against=false(CONDITION, lost.reason, lost.message))
+        return Targets(against=false(CONDITION, home.lost.reason, home.lost.message))
     try:
-        return await find(connection, milvus, world)
+        if home.unseen is not None:
+            raise home.unseen
+        return await find(connection, home.milvus, world)
     except KubeError as error:
-        return Targets(against=unknown(CONDITION, Reason.DELIVERY_UNKNOWN, f"the workloads cannot be read: {error}"))
+        return Targets(against=_as_it_was(connection, error))
+
+
+def _as_it_was(connection: MilvusConnection, error: KubeError) -> Assertion:
+    """One failed request is no news for all that read this condition."""
+    told = connection.status.condition(CONDITION)
+    reason = next((known for known in Reason if told is not None and known == told.reason), None)
+    if told is not None and reason is not None:
+        return Assertion(CONDITION, Truth(told.status), reason, told.message)
+    return unknown(CONDITION, Reason.DELIVERY_UNKNOWN, f"the workloads cannot be read: {error}")
 
 
 def _reachable(uri: str, health: Health) -> Assertion:

@@ -132,11 +132,12 @@ def _ready(listed: list[Assertion], config: Config) -> Assertion:
 def _retained(delivery: Delivery) -> Assertion:
     if not delivery.retained:
         return false("LabelsRetained", Reason.NO_LABELS_RETAINED, "every rendered label has its credential")
-    text = ", ".join(f"{label} ({delivery.uses.get(label, 'unknown')})" for label in delivery.retained[:16])
+    text = ", ".join(f"{label} ({delivery.uses.get(label, 'unknown')})" for label in delivery.retained[:8])
+    more = f" and {len(delivery.retained) - 8} more" if len(delivery.retained) > 8 else ""
     return true(
         "LabelsRetained",
         Reason.LABELS_RETAINED,
-        f"labels without a credential that collections may name (number of collections): {text}; "
+        f"labels without a credential that collections may name (number of collections): {text}{more}; "
         "spec.embedding.releaseLabels drops them now",
     )
 

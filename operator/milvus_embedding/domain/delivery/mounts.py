@@ -246,9 +246,19 @@ def _live_sub_path(look: _Look) -> str | None:
     if look.mount.sub_path:
         return (
             f"subPath is {_quote(look.mount.sub_path)}, and such a mount is never refreshed: for rollout.strategy Live "
-            "remove subPath and mount the whole Secret as a directory of its own, or set rollout.strategy to Restart"
+            "remove subPath and mount the volume as a directory of its own, or set rollout.strategy to Restart"
         )
-    return _items(look)
+    return _items(look) or _more_than_the_file(look)
+
+
+def _more_than_the_file(look: _Look) -> str | None:
+    key = look.wanted.key
+    if look.volume.items is not None and set(look.volume.items) == {key}:
+        return None
+    return (
+        f"volume {look.volume.name} has more of the Secret than {key}, also {_MEMORY_KEY} with former API keys: "
+        f"set its items to [{{key: {key}, path: {key}}}]"
+    )
 
 
 def _variables(template: Template, secret: str, names: Sequence[str]) -> Mounting:

@@ -31,13 +31,15 @@ _ORDER: Final = (Component.PROXY, Component.DATA_NODE, Component.STANDALONE)
 class Part:
     """What is rolled as one. `name` is how users know it. `hash` is what its new pods bear, None if nothing.
 
-    is_complete: all of its pods are those of its template, and available. trouble: why they are not, if anything tells.
+    is_complete: all of its pods are those of its template, and available. is_rolling: they are being replaced.
+    trouble: why that does not come to an end, if anything tells.
     """
 
     name: str
     component: Component
     hash: str | None
     is_complete: bool
+    is_rolling: bool = False
     interrupts: bool = False
     is_paused: bool = False
     trouble: str = ""
@@ -62,13 +64,20 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What the status remembers. `since`: when the phase began. `recent`: when the rolls of the last hour began."""
+    """What the status remembers. `since`: when the phase began, or the part under way. `rolled`: the hash of the
+    last roll. `recent`: when the last ones began.
+    """
 
     phase: RolloutPhase = RolloutPhase.IDLE
     hash: str | None = None
     since: datetime | None = None
     failed: str | None = None
+    rolled: str | None = None
     recent: tuple[datetime, ...] = ()
+
+    def starts(self, now: datetime) -> tuple[datetime, ...]:
+        """When the rolls of the last hour began, the first first."""
+        return tuple(sorted(start for start in self.recent if now - start < HOUR))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +96,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`roll`: the one part that gets the target now. `wait`: seconds until the next look."""
+    """`roll`: the one part that gets the target now; `progress` is then what it is once that is done. `wait`: seconds
+    until the next look.
+    """
 
     progress: Progress
     condition: Assertion
@@ -97,8 +108,6 @@ class Decision:
 
 def decide(seen: Seen, progress: Progress, policy: Policy, now: datetime) -> Decision:
     """Pure and total. `now` is aware."""
-    fresh = tuple(start for start in progress.recent if now - start < HOUR)
-    progress = dataclasses.replace(progress, recent=fresh)
     parts = sorted(seen.parts, key=lambda part: (_ORDER.index(part.component), part.name))
     if progress.phase is RolloutPhase.ROLLING and (decision := _go_on(seen, parts, progress, policy, now)) is not None:
         return decision
@@ -120,15 +129,16 @@ def _go_on(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
     rest = [part for part in parts if part.hash != progress.hash] if seen.target == progress.hash else []
     if under_way is None and not rest:
         return None
+    if under_way is None:
+        against = seen.hold or _not_now(parts, progress)
+        if against is not None:
+            return Decision(progress=progress, condition=against, wait=FAILED_SECONDS)
+        begun = dataclasses.replace(progress, since=now)
+        return Decision(progress=begun, condition=_in_progress(rest[0], begun), roll=rest[0], wait=POLL_SECONDS)
     if now - (progress.since or now) >= policy.timeout:
         failed = dataclasses.replace(progress, phase=RolloutPhase.TIMED_OUT, since=now, failed=progress.hash)
         return _failed(seen, parts, failed)
-    if under_way is not None:
-        return Decision(progress=progress, condition=_in_progress(under_way, progress), wait=POLL_SECONDS)
-    part = rest[0]
-    condition = seen.hold or _not_now(part) or _in_progress(part, progress)
-    may = seen.hold is None and _not_now(part) is None
-    return Decision(progress=progress, condition=condition, roll=part if may else None, wait=POLL_SECONDS)
+    return Decision(progress=progress, condition=_in_progress(under_way, progress), wait=POLL_SECONDS)
 
 
 def _rolled(seen: Seen, parts: Sequence[Part], progress: Progress, now: datetime) -> Decision:
@@ -142,8 +152,14 @@ def _rolled(seen: Seen, parts: Sequence[Part], progress: Progress, now: datetime
     if seen.is_delivered:
         done = dataclasses.replace(idle, failed=None if idle.failed == seen.target else idle.failed)
         return Decision(progress=done, condition=true(CONDITION, Reason.DELIVERED, f"all pods run {seen.target}"))
-    text = f"{incomplete.name} has pods that do not run {seen.target} yet" if incomplete else "pods are old"
-    return Decision(progress=idle, condition=false(CONDITION, Reason.NOT_DELIVERED, text), wait=POLL_SECONDS)
+    text = (
+        f"{incomplete.name} bears {seen.target}, and not all of its pods are ready with it yet"
+        + (f" ({incomplete.trouble})" if incomplete.trouble else "")
+        if incomplete
+        else f"all workloads bear {seen.target}, and some pods have something else"
+    )
+    wait = POLL_SECONDS if incomplete else FAILED_SECONDS
+    return Decision(progress=idle, condition=false(CONDITION, Reason.NOT_DELIVERED, text), wait=wait)
 
 
 def _failed(seen: Seen, parts: Sequence[Part], progress: Progress) -> Decision:
@@ -158,7 +174,7 @@ def _start(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
     if seen.hold is not None:
         # What holds is not a change that goes on: when it ends, the wait for further changes begins anew.
         idle = _enter(progress, RolloutPhase.IDLE, progress.hash, now)
-        return Decision(progress=idle, condition=seen.hold, wait=POLL_SECONDS)
+        return Decision(progress=idle, condition=seen.hold, wait=FAILED_SECONDS)
     if progress.phase not in (RolloutPhase.DEBOUNCING, RolloutPhase.AWAITING_APPROVAL):
         progress = dataclasses.replace(progress, phase=RolloutPhase.DEBOUNCING, since=now)
     progress = dataclasses.replace(progress, hash=seen.target)
@@ -170,7 +186,8 @@ def _start(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy
         phase=RolloutPhase.ROLLING,
         since=now,
         failed=None if progress.failed == seen.target else progress.failed,
-        recent=(*progress.recent, now),
+        rolled=seen.target,
+        recent=(*progress.starts(now), now),
     )
     due = next(part for part in parts if part.hash != seen.target)
     return Decision(progress=rolling, condition=_in_progress(due, rolling), wait=0.0)
@@ -205,42 +222,42 @@ def _unapproved(
 
 
 def _too_soon(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy, now: datetime) -> Decision | None:
-    if seen.target in policy.approved or not progress.recent:
+    starts = progress.starts(now)
+    # An approval that stays in Git must not lift the limits for ever: it is for a hash that was not rolled last.
+    if not starts or (seen.target in policy.approved and progress.rolled != seen.target):
         return None
-    last = max(progress.recent)
+    last = starts[-1]
     text = f"the last roll began at {timestamp(last)}, and minIntervalSeconds puts the next at"
     if decision := _until(last + policy.min_interval, Reason.ROLLOUT_PENDING, text, progress, now, at_the_end=True):
         return decision
-    if len(progress.recent) < ROLLS_AN_HOUR:
+    if len(starts) < ROLLS_AN_HOUR:
         return None
     text = (
-        f"{len(progress.recent)} rolls began within an hour, so this one to {seen.target} waits: see what changes so "
+        f"{len(starts)} rolls began within an hour, so this one to {seen.target} waits: see what changes so "
         f"often, or set the annotation {APPROVED_ROLLOUT} to the hash; it begins at"
     )
-    first = sorted(progress.recent)[-ROLLS_AN_HOUR]
-    return _until(first + HOUR, Reason.ROLL_STORM, text, progress, now, at_the_end=True)
+    return _until(starts[-ROLLS_AN_HOUR] + HOUR, Reason.ROLL_STORM, text, progress, now, at_the_end=True)
 
 
 def _busy(seen: Seen, parts: Sequence[Part], progress: Progress, policy: Policy, now: datetime) -> Decision | None:
-    for part in parts:
-        if (condition := _not_now(part)) is not None:
-            return Decision(progress=progress, condition=condition, wait=BUSY_SECONDS)
-    return None
+    condition = _not_now(parts, progress)
+    return None if condition is None else Decision(progress=progress, condition=condition, wait=BUSY_SECONDS)
 
 
 _Gate = Callable[[Seen, Sequence[Part], Progress, Policy, datetime], Decision | None]
 _GATES: Final[tuple[_Gate, ...]] = (_still_changing, _unapproved, _too_soon, _busy)
 
 
-def _not_now(part: Part) -> Assertion | None:
-    """Why this part cannot be rolled at the moment."""
-    if part.is_paused:
-        text = f"{part.name} is paused, so a roll would not begin: resume it"
-        return false(CONDITION, Reason.TARGET_PAUSED, text)
-    if not part.is_complete:
-        why = f" ({part.trouble})" if part.trouble else ""
-        text = f"{part.name} is in the middle of another rollout{why}; ours waits for its end"
-        return false(CONDITION, Reason.ROLLOUT_BUSY, text)
+def _not_now(parts: Sequence[Part], progress: Progress) -> Assertion | None:
+    """Why no part can be rolled at the moment. What bears the hash of our failed roll is there to be replaced."""
+    for part in parts:
+        if part.is_paused:
+            text = f"{part.name} is paused, so a roll would not begin: resume it"
+            return false(CONDITION, Reason.TARGET_PAUSED, text)
+        if part.is_rolling and (part.hash is None or part.hash != progress.failed):
+            why = f" ({part.trouble})" if part.trouble else ""
+            text = f"{part.name} is in the middle of another rollout{why}; ours begins when that has come to an end"
+            return false(CONDITION, Reason.ROLLOUT_BUSY, text)
     return None
 
 

@@ -297,6 +297,16 @@ def ended(reason: str, code: int) -> Body:
             "Unschedulable",
             id="no node",
         ),
+        pytest.param(
+            {"containerStatuses": [{"restartCount": 3, "ready": False, "state": {"running": {}}}]},
+            "CrashLoopBackOff",
+            id="a container that was started again and is not ready yet",
+        ),
+        pytest.param(
+            {"containerStatuses": [{"restartCount": 3, "ready": False, **ended("Error", 1)}]},
+            "CrashLoopBackOff",
+            id="one that is started again and again, as it ends",
+        ),
         pytest.param({"containerStatuses": [waiting("a sentence")]}, "", id="no single word"),
         pytest.param({}, "", id="nothing is told"),
     ],

@@ -226,6 +226,11 @@ class TestLive:
                 "not for embedding.yaml",
                 id="items without the file",
             ),
+            pytest.param(
+                template(at("/e", ""), volumes=(Volume(name="emb", secret=SECRET),)),
+                "state.json with former API keys",
+                id="all keys of the Secret",
+            ),
         ],
     )
     def test_broken_is(self, given_template: Template, words: str) -> None:

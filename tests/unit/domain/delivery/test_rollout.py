@@ -28,7 +28,7 @@ POLICY = Policy(
 )
 PROXY = Part(name="Deployment m-proxy", component=Component.PROXY, hash="old", is_complete=True)
 DATA_NODE = Part(name="Deployment m-datanode", component=Component.DATA_NODE, hash="old", is_complete=True)
-ROLLING = Progress(phase=RolloutPhase.ROLLING, hash="new", since=NOW - timedelta(seconds=60))
+ROLLING = Progress(phase=RolloutPhase.ROLLING, hash="new", rolled="new", since=NOW - timedelta(seconds=60))
 DEBOUNCED = Progress(phase=RolloutPhase.DEBOUNCING, hash="new", since=NOW - timedelta(seconds=60))
 FAILED = Progress(phase=RolloutPhase.TIMED_OUT, hash="new", since=NOW - timedelta(seconds=60), failed="new")
 
@@ -50,7 +50,7 @@ def done(part: Part) -> Part:
 
 
 def rolling(part: Part, trouble: str = "") -> Part:
-    return dataclasses.replace(part, hash="new", is_complete=False, trouble=trouble)
+    return dataclasses.replace(part, hash="new", is_complete=False, is_rolling=True, trouble=trouble)
 
 
 RECENT = dataclasses.replace(DEBOUNCED, recent=(at(-100),))
@@ -94,8 +94,12 @@ SITUATIONS: dict[str, tuple[Seen, Progress, Policy, RolloutPhase, Reason, str | 
         seen(done(PROXY), done(DATA_NODE)), ROLLING, POLICY, RolloutPhase.IDLE, Reason.NOT_DELIVERED, None,
     ),
     "a workload in the middle of another rollout is waited for": (
-        seen(dataclasses.replace(PROXY, is_complete=False), DATA_NODE),
+        seen(dataclasses.replace(PROXY, is_complete=False, is_rolling=True), DATA_NODE),
         DEBOUNCED, POLICY, RolloutPhase.DEBOUNCING, Reason.ROLLOUT_BUSY, None,
+    ),
+    "so is one that bears what was rolled last": (
+        seen(dataclasses.replace(PROXY, is_complete=False, is_rolling=True), DATA_NODE),
+        dataclasses.replace(DEBOUNCED, rolled="old"), POLICY, RolloutPhase.DEBOUNCING, Reason.ROLLOUT_BUSY, None,
     ),
     "a paused workload is told, and not touched": (
         seen(dataclasses.replace(PROXY, is_paused=True)),
@@ -135,6 +139,23 @@ SITUATIONS: dict[str, tuple[Seen, Progress, Policy, RolloutPhase, Reason, str | 
     ),
     "a fourth roll in an hour is a storm": (
         seen(), THREE, POLICY, RolloutPhase.DEBOUNCING, Reason.ROLL_STORM, None,
+    ),
+    "an approval that was used lifts no limit again": (
+        seen(), dataclasses.replace(THREE, rolled="new"), policy(approved=frozenset({"new"})),
+        RolloutPhase.DEBOUNCING, Reason.ROLL_STORM, None,
+    ),
+    "pods that are not available, without a rollout, do not hold up a roll": (
+        seen(dataclasses.replace(PROXY, is_complete=False, trouble="Unschedulable"), DATA_NODE),
+        DEBOUNCED, POLICY, RolloutPhase.ROLLING, Reason.ROLLOUT_IN_PROGRESS, None,
+    ),
+    "what our failed roll left behind is replaced by the next configuration": (
+        seen(rolling(PROXY, "CrashLoopBackOff"), DATA_NODE, target="newer"),
+        FAILED, POLICY, RolloutPhase.ROLLING, Reason.ROLLOUT_IN_PROGRESS, None,
+    ),
+    "and by the former one": (
+        seen(rolling(PROXY, "CrashLoopBackOff"), DATA_NODE, target="old"),
+        dataclasses.replace(FAILED, phase=RolloutPhase.ROLLING, hash="old", rolled="old"),
+        POLICY, RolloutPhase.ROLLING, Reason.ROLLOUT_IN_PROGRESS, PROXY.name,
     ),
     "a storm can be approved": (
         seen(), THREE, policy(approved=frozenset({"new"})), RolloutPhase.ROLLING, Reason.ROLLOUT_IN_PROGRESS, None,
@@ -203,6 +224,30 @@ def test_a_hold_is_told_and_nothing_is_rolled_while_it_lasts() -> None:
     assert decide(held, ROLLING, POLICY, NOW).roll is None
 
 
+def test_a_hold_in_mid_roll_is_no_failure_and_each_part_has_the_whole_time() -> None:
+    hold = false("ConfigDelivered", Reason.PAUSED, "spec.paused is true")
+    between = seen(done(PROXY), DATA_NODE)
+    late = at(100_000)
+
+    held = decide(dataclasses.replace(between, hold=hold), ROLLING, POLICY, late)
+    resumed = decide(between, held.progress, POLICY, late)
+    begun = decide(seen(done(PROXY), rolling(DATA_NODE)), resumed.progress, POLICY, late)
+
+    assert phases(held) == (RolloutPhase.ROLLING, Reason.PAUSED, None)
+    assert resumed.roll == DATA_NODE
+    assert phases(begun) == (RolloutPhase.ROLLING, Reason.ROLLOUT_IN_PROGRESS, None)
+
+
+def test_nothing_is_rolled_while_somebody_else_rolls_another_part() -> None:
+    theirs = dataclasses.replace(DATA_NODE, name="Deployment m-datanode-2", is_complete=False, is_rolling=True)
+
+    assert phases(decide(seen(done(PROXY), DATA_NODE, theirs), ROLLING, POLICY, NOW)) == (
+        RolloutPhase.ROLLING,
+        Reason.ROLLOUT_BUSY,
+        None,
+    )
+
+
 def test_a_hold_does_not_hide_that_all_is_delivered() -> None:
     hold = false("ConfigDelivered", Reason.PAUSED, "spec.paused is true")
     held = dataclasses.replace(seen(done(PROXY), delivered=True), hold=hold)
@@ -229,7 +274,13 @@ class Fleet:
 
     def parts(self) -> tuple[Part, ...]:
         return tuple(
-            Part(name=name, component=Component(name), hash=hash_, is_complete=self.left.get(name, 0) == 0)
+            Part(
+                name=name,
+                component=Component(name),
+                hash=hash_,
+                is_complete=self.left.get(name, 0) == 0,
+                is_rolling=self.left.get(name, 0) > 0,
+            )
             for name, hash_ in self.hashes.items()
         )
 

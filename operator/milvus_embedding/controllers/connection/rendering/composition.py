@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
@@ -14,6 +14,7 @@ from milvus_embedding.domain.rendering.documents import Document, Documents, dig
 from milvus_embedding.domain.rendering.render import Rendered
 from milvus_embedding.domain.rendering.rotation import Sight
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 UNSEEN_EDIT: timedelta = timedelta(seconds=60)
 """As long the Secret may have held what somebody else wrote before it was noticed."""
 
@@ -127,11 +128,16 @@ def _disturbed(
 
 
 def _lost(connection: MilvusConnection, content: Document) -> Documents:
-    """What the status still tells of a Secret that was lost: the pods' content, if it has labels more than this one."""
+    """What the status still tells of a Secret that was lost: the pods' content, if it has labels more than this one, or
+    that there was another one, which pods started since the last delivery may have.
+    """
     told = connection.status.config
-    if told.hash is None or told.hash == content.hash or told.rendered_hash != content.hash:
+    if told.hash is None or told.hash == content.hash:
         return ()
-    return (dataclasses.replace(content, hash=told.hash, replaced=content.written),)
+    if told.rendered_hash == content.hash:
+        return (dataclasses.replace(content, hash=told.hash, replaced=content.written),)
+    since = told.delivered_time or connection.status.rollout.start_time or LONG_AGO
+    return (Document(hash="", digests={}, written=min(since, content.written), replaced=content.written),)
 
 
 def _rotation(

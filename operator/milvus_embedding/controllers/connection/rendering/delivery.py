@@ -9,9 +9,10 @@ from milvus_embedding.api.connection import MilvusConnection, RolloutStrategy, V
 from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
 from milvus_embedding.controllers.connection.rendering.composition import Basis, Composed, missing_labels
 from milvus_embedding.controllers.connection.rendering.gathered import Gathered
-from milvus_embedding.controllers.connection.rendering.provider_change import AGAIN_SECONDS
+from milvus_embedding.controllers.connection.rendering.provider_change import AGAIN_SECONDS, BROKEN_AGAIN_SECONDS
 from milvus_embedding.controllers.connection.rendering.sources import Found
 from milvus_embedding.domain.conditions import Assertion
+from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.rendering import rotation, state
 from milvus_embedding.domain.rendering.documents import strays, target
 
@@ -139,6 +140,6 @@ def _retry_after(basis: Basis, gathered: Gathered, composed: Composed, due: date
     moments = [due, *(entry.rotation.revocable_at for entry in composed.state.labels.values())]
     moments += [_to_be_proven(basis, composed, label) for label in composed.present.digests]
     delays += [(moment - basis.now).total_seconds() for moment in moments if moment is not None and moment > basis.now]
-    if gathered.change.against is not None:
-        delays.append(AGAIN_SECONDS)
+    if (against := gathered.change.against) is not None:
+        delays.append(AGAIN_SECONDS if against.reason is Reason.PROBING else BROKEN_AGAIN_SECONDS)
     return min(delays, default=None)

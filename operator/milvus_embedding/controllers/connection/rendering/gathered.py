@@ -68,15 +68,19 @@ def composed_of(basis: Basis, gathered: Gathered) -> tuple[Composed, tuple[str, 
     """And the labels for which there is no room, and when the next of two steps is due."""
     provider, kept, due = _step(basis, gathered)
 
-    def admitting(refused: Collection[str]) -> Composed:
-        rendered = _rendered(basis, gathered, kept, refused)
-        return compose(basis, rendered, _without_dropped(provider, rendered, gathered))
+    def admitting(refused: Collection[str], on: Basis) -> Composed:
+        rendered = _rendered(on, gathered, kept, refused)
+        return compose(on, rendered, _without_dropped(provider, rendered, gathered))
 
-    composed = admitting(())
+    composed = admitting((), basis)
+    while composed.size > secret.SIZE_LIMIT and len(basis.documents) > 1:
+        # History goes before keys do: of what is forgotten, nothing is told.
+        basis = dataclasses.replace(basis, documents=basis.documents[1:])
+        composed = admitting((), basis)
     if composed.size <= secret.SIZE_LIMIT:
         return composed, (), due
     refused = without_room(composed, gathered.delivered, gathered.memory, limit=secret.SIZE_LIMIT)
-    return admitting(refused), refused, due
+    return admitting(refused, basis), refused, due
 
 
 def _step(basis: Basis, gathered: Gathered) -> tuple[document.Provider, frozenset[str], datetime | None]:

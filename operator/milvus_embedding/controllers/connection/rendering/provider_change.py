@@ -23,6 +23,7 @@ from milvus_embedding.domain.rendering.documents import Document
 from milvus_embedding.domain.rendering.state import Memory
 
 AGAIN_SECONDS = 5.0
+BROKEN_AGAIN_SECONDS = 30.0
 INTERVAL_SECONDS = 86400.0
 _NO_SUCH_ADDRESS = (404, 405)
 _CONDITION = "ConfigRendered"
@@ -151,7 +152,10 @@ class ProviderChange:
         return false(_CONDITION, Reason.WOULD_BREAK, _default_text(connection, label, present, found))
 
     async def _is_default_used(self, connection: MilvusConnection, world: World) -> bool:
-        look = await self._usage.look(connection, world, now=True)
+        look = await self._usage.look(connection, world)
+        if look is not None and look.remembered and look.count(BY_DEFAULT) == 0:
+            # What is remembered may keep the default and not drop it.
+            look = await self._usage.look(connection, world, now=True)
         return look is None or look.count(BY_DEFAULT) > 0
 
 

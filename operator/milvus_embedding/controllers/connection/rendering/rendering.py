@@ -71,7 +71,8 @@ class Rendering:
             settle=timedelta(
                 seconds=connection.spec.embedding.rollout.settle_seconds if connection.spec.embedding else 0
             ),
-            now=world.now,
+            # As the Secret remembers times, so that what is told now is what is told after it was read again.
+            now=world.now.replace(microsecond=0),
         )
         gathered = await self._gather(basis, with_proofs(former.labels, proofs, basis), world)
         composed, refused, again = composed_of(basis, gathered)

@@ -5,7 +5,7 @@ The machine decides (domain/delivery/rollout.py); here is only what it is given,
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,10 +17,11 @@ from milvus_embedding.controllers.connection.rendering.rendering import Delivery
 from milvus_embedding.controllers.connection.rolling.targets import AGAIN_SECONDS, Targets
 from milvus_embedding.domain.conditions import Assertion, Truth, false, timestamp, unknown
 from milvus_embedding.domain.delivery.rollout import CONDITION, LOOK_SECONDS, Part, Policy, Progress, Seen, decide
-from milvus_embedding.domain.delivery.workload import Component
 from milvus_embedding.domain.reasons import Reason
 
 SOON_SECONDS = 0.5
+STALE_SECONDS = 2.0
+READS_A_SECOND = 50
 
 _log = logging.getLogger(__name__)
 
@@ -53,18 +54,22 @@ async def roll(
         hold=targets.hold or hold,
     )
     decision = decide(seen, progress, policy_of(connection), world.now)
-    condition, retry = _with_strays(decision.condition, delivery), decision.wait
-    if condition.status is Truth.TRUE and targets.lacking:
-        condition = dataclasses.replace(condition, message=condition.message + _lacking(targets.lacking))
+    condition = _with_strays(decision.condition, delivery)
+    # A pass reads the Secret of every credential: with a thousand of them it is not made every two seconds.
+    retry = max(decision.wait, len(delivery.living) / READS_A_SECOND if decision.wait else 0.0)
+    if condition.status is Truth.TRUE and targets.aside:
+        condition = dataclasses.replace(condition, message=condition.message + targets.aside)
+    after = decision.progress
     if decision.roll is not None:
-        against, retry = await _act(decision.roll, delivery.hash, connection, targets, world, retry)
-        condition = against or condition
+        against, again = await _act(decision.roll, delivery.hash, connection, targets, world)
+        condition, retry = against or condition, again or retry
+        after = progress if again is not None else after
     return Rolled(
         condition=condition,
         config=_config(connection, delivery, condition, world.now),
-        rollout=_status(decision.progress),
+        rollout=_status(after),
         retry_after=retry,
-        notes=_notes(progress, decision.progress, condition),
+        notes=_notes(progress, after, condition),
     )
 
 
@@ -93,14 +98,15 @@ def progress_of(connection: MilvusConnection) -> Progress:
         hash=status.hash,
         since=status.start_time,
         failed=status.failed_hash,
+        rolled=status.rolled_hash,
         recent=status.recent,
     )
 
 
 async def _act(
-    part: Part, hash_: str, connection: MilvusConnection, targets: Targets, world: World, retry: float
-) -> tuple[Assertion | None, float]:
-    """Gives one part the hash. What is against it comes back as a condition."""
+    part: Part, hash_: str, connection: MilvusConnection, targets: Targets, world: World
+) -> tuple[Assertion | None, float | None]:
+    """Gives one part the hash. Comes back with what is against it, and when to try again if it is not done."""
     try:
         await world.confirm(connection)
         if targets.milvus is not None:
@@ -110,7 +116,9 @@ async def _act(
             for workload in targets.workloads:
                 if f"Deployment {workload.name}" == part.name:
                     await world.annotate_workload(workload, hash_)
-    except (Conflict, Stale, NotFound):
+    except Stale:
+        return None, STALE_SECONDS
+    except (Conflict, NotFound):
         return None, SOON_SECONDS
     except Forbidden:
         what = "milvuses.milvus.io" if targets.milvus is not None else "deployments"
@@ -121,8 +129,8 @@ async def _act(
     except KubeError as error:
         # Whether it happened shows at the next look.
         _log.info("rolling %s: %s", part.name, error)
-        return None, retry
-    return None, retry
+        return None, STALE_SECONDS
+    return None, None
 
 
 def _is_delivered(delivery: Delivery, targets: Targets) -> bool:
@@ -148,7 +156,9 @@ def _unseen(connection: MilvusConnection, delivery: Delivery, targets: Targets |
     if targets is not None and targets.against is not None:
         condition = targets.against
     elif strategy is RolloutStrategy.LIVE:
+        logged = (connection.status.server_version or "v2").startswith("v2")
         text = "rollout.strategy is Live: Milvus re-reads the mounted folder, which cannot be seen from here"
+        text += "; Milvus 2.6 writes re-read keys to its log in clear" if logged else ""
         condition = unknown(CONDITION, Reason.DELIVERY_UNKNOWN, text)
     elif strategy is RolloutStrategy.NONE:
         text = "rollout.strategy is None: whoever restarts Milvus, or lets it re-read the file, delivers the Secret"
@@ -198,6 +208,8 @@ def _status(progress: Progress) -> Mapping[str, object]:
         fields["startTime"] = timestamp(progress.since)
     if progress.failed:
         fields["failedHash"] = progress.failed
+    if progress.rolled:
+        fields["rolledHash"] = progress.rolled
     if progress.recent:
         fields["recent"] = [timestamp(start) for start in progress.recent]
     return fields
@@ -222,9 +234,3 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment is not None else None
-
-
-def _lacking(components: Iterable[Component]) -> str:
-    """What does not work while these do not mount the Secret."""
-    names = ", ".join(c.value for c in components)
-    return f"; {names} does not mount the Secret, so bulk import there has no key" if names else ""

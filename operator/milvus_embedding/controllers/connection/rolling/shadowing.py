@@ -1,7 +1,7 @@
 """Tells when Milvus' own configuration wins over what is delivered: a label declared twice, another default key.
 
 Reads the ConfigMaps that the workloads mount as configuration, at most once a minute as long as nothing changes, and
-keeps of them what was found, not what they hold. What cannot be read is not told.
+keeps of them what was found, not what they hold. While one cannot be read, what was found before stands.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
-from milvus_embedding.controllers.base import SecretFound, World
+from milvus_embedding.controllers.base import SecretFailed, SecretForbidden, SecretFound, World
 from milvus_embedding.controllers.connection.rendering.composition import provider_url
 from milvus_embedding.controllers.connection.rendering.rendering import Delivery
 from milvus_embedding.controllers.connection.rolling.rollout import Rolled
@@ -78,11 +78,15 @@ class Shadowing:
 
     async def _ask(self, question: _Question, world: World) -> tuple[Shadow, ...]:
         now = self._clock()
-        self._found = {asked: found for asked, found in self._found.items() if now < found[0]}
-        if (stands := self._found.get(question)) is not None:
+        stands = self._found.get(question)
+        if stands is not None and now < stands[0]:
             return stands[1]
+        texts = await _texts(question, world)
+        if texts is None:
+            return stands[1] if stands is not None else ()
         # A large file takes its time to parse.
-        found = await asyncio.to_thread(question.answer, await _texts(question, world))
+        found = await asyncio.to_thread(question.answer, texts)
+        self._found = {asked: known for asked, known in self._found.items() if now < known[0] + FOUND_STANDS_SECONDS}
         self._found[question] = (now + FOUND_STANDS_SECONDS, found)
         return found
 
@@ -96,17 +100,20 @@ def _questions(connection: MilvusConnection, delivery: Delivery, targets: Target
             files=config_files(workload.template),
             variables=tuple(sorted({variable.name for c in containers for variable in c.variables})),
             environment=is_environment(connection),
-            ours=targets.file_name,
+            ours=targets.file_names.get(workload.name, ""),
             labels=tuple(sorted(delivery.digests)),
             default=default_label(connection, owners),
             url=provider_url(connection) or None,
         )
 
 
-async def _texts(question: _Question, world: World) -> Mapping[str, str]:
+async def _texts(question: _Question, world: World) -> Mapping[str, str] | None:
+    """None if any of them cannot be read now."""
     texts: dict[str, str] = {}
     for file in question.files:
         match await world.read_config_map(question.connection.namespace, file.config_map):
             case SecretFound(data) if len(data.get(file.key, b"")) <= LARGEST_FILE and file.key in data:
                 texts[file.file_name] = data[file.key].decode(errors="replace")
+            case SecretForbidden() | SecretFailed():
+                return None
     return texts

@@ -4,8 +4,8 @@ Reads only. A workload counts if it is of a component that embeds and mounts our
 a selector says.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from milvus_embedding.api.connection import Delivery, MilvusConnection, RolloutStrategy
 from milvus_embedding.clients.kube.port import Forbidden, NotFound
@@ -29,7 +29,7 @@ HEALTHY = "Healthy"
 class Targets:
     """`running` None: nothing can be seen. `against`: why nothing of it may be rolled at all. `hold`: not at present.
 
-    `lacking`: components that embed and do not mount the Secret, without which the rest works.
+    `aside`: what matches and does not mount the Secret, without which the rest works, in words.
     """
 
     workloads: tuple[Workload, ...] = ()
@@ -38,8 +38,9 @@ class Targets:
     running: Running | None = None
     against: Assertion | None = None
     hold: Assertion | None = None
-    lacking: tuple[Component, ...] = ()
-    file_name: str = ""
+    aside: str = ""
+    file_names: Mapping[str, str] = field(default_factory=dict)
+    """Of the rendered file in the pods of each workload, by its name."""
 
 
 async def read_milvus(connection: MilvusConnection, world: World) -> MilvusResource | None:
@@ -103,7 +104,7 @@ async def _listed(connection: MilvusConnection, milvus: MilvusResource | None, w
         if milvus is None:
             return ()
         found = await world.list_workloads(connection.namespace, f"{INSTANCE}={milvus.name}")
-        return [w for w in found if w.milvus == milvus.name and w.component in milvus.components]
+        return _awake([w for w in found if w.milvus == milvus.name and w.component in milvus.components])
     rollout = connection.spec.embedding.rollout if connection.spec.embedding else None
     selector = rollout.workloads.selector if rollout and rollout.workloads else None
     if selector is None:
@@ -112,36 +113,42 @@ async def _listed(connection: MilvusConnection, milvus: MilvusResource | None, w
     return [w for w in found if w.component is not None]
 
 
+def _awake(found: Sequence[Workload]) -> Sequence[Workload]:
+    """Without the standby Deployments of milvus-operator's rolling mode with two: they keep a former template."""
+    busy = {w.component for w in found if w.replicas > 0}
+    return [w for w in found if w.replicas > 0 or w.progress.replicas > 0 or w.component not in busy]
+
+
 async def _judged(
     connection: MilvusConnection, milvus: MilvusResource | None, found: Sequence[Workload], world: World
 ) -> Targets:
     if not found:
         return Targets(milvus=milvus, running=Running(is_mounted=False), against=_none_found(connection, milvus))
-    if milvus is None and (owned := next((w for w in found if w.milvus), None)) is not None:
+    mounting = {w.name: _check(connection, w, milvus) for w in found}
+    mounted = [w for w in found if isinstance(mounting[w.name], Mounted)]
+    if milvus is None and (owned := next((w for w in mounted or found if w.milvus), None)) is not None:
         text = (
             f"Deployment {owned.name} belongs to Milvus {owned.milvus} of milvus-operator, which undoes changes of "
             f"others: set spec.milvusRef: {{name: {owned.milvus}}} instead of uri and workloads"
         )
         return Targets(against=false(CONDITION, Reason.INVALID_SPEC, text), running=Running(is_mounted=False))
-    mounting = {w.name: _check(connection, w, milvus) for w in found}
-    against, lacking = _mount_problem(connection, milvus, found, mounting)
-    mounted = [w for w in found if isinstance(mounting[w.name], Mounted)]
-    pods = {w.name: await world.list_pods(w.namespace, w.selector) for w in mounted}
+    not_mounted = _mount_problem(connection, milvus, found, mounting)
+    pods = {w.name: await world.list_pods(w.namespace, w.selector) for w in found}
     parts = _parts_of_milvus(milvus, mounted, pods) if milvus is not None else _parts(mounted, pods)
-    against = against or _conflict(connection, mounted, world)
     return Targets(
         workloads=tuple(mounted),
         parts=parts,
         milvus=milvus,
         running=Running(
-            is_mounted=bool(mounted),
+            is_mounted=not_mounted is None,
             annotated=frozenset(part.hash for part in parts if part.hash),
-            pods=tuple(pod for listed in pods.values() for pod in listed),
+            # A workload that lost the mount may still have pods with keys of ours.
+            pods=tuple(p for w in found for p in pods[w.name] if w in mounted or p.config_hash is not None),
         ),
-        against=against,
+        against=not_mounted or _conflict(connection, mounted, world),
         hold=_hold(connection, milvus),
-        lacking=lacking,
-        file_name=next((m.file_name for m in mounting.values() if isinstance(m, Mounted)), ""),
+        aside=_aside(found, mounting),
+        file_names={name: m.file_name for name, m in mounting.items() if isinstance(m, Mounted)},
     )
 
 
@@ -164,27 +171,37 @@ def _mount_problem(
     connection: MilvusConnection,
     milvus: MilvusResource | None,
     found: Sequence[Workload],
-    mounting: dict[str, Mounted | Absent | Broken],
-) -> tuple[Assertion | None, tuple[Component, ...]]:
-    """A mount that would break Milvus, or none where the embedding is done, is against rolling anything."""
+    mounting: Mapping[str, Mounted | Absent | Broken],
+) -> Assertion | None:
+    """A mount that would break Milvus, or none where embedding is done, is against rolling anything.
+
+    Of several proxies that match, those that do not mount our Secret are strangers: they must not be told to.
+    """
     broken = next(((w, m) for w in found if isinstance(m := mounting[w.name], Broken)), None)
     absent = [w for w in found if isinstance(mounting[w.name], Absent)]
-    needed = [w for w in absent if w.component is not Component.DATA_NODE] or (
-        absent if len(absent) == len(found) else []
-    )
-    if broken is None and not needed:
-        return None, tuple(sorted({w.component for w in absent if w.component is not None}))
+    serving = [w for w in found if w.component is not Component.DATA_NODE] or list(found)
+    if broken is None and any(w not in absent for w in serving):
+        return None
     if broken is not None:
         why = f"Deployment {broken[0].name}: {broken[1].sentence}. As it should be:"
     else:
-        why = f"Deployment {needed[0].name} gets nothing of Secret {connection.secret_name}; add:"
+        why = f"Deployment {serving[0].name} gets nothing of Secret {connection.secret_name}; add:"
     text = snippet(
         Target.MILVUS if milvus is not None else Target.HELM,
         secret=connection.secret_name or "",
         components=sorted({w.component for w in found if w.component is not None}),
         way=_way(connection),
     )
-    return false(CONDITION, Reason.NOT_MOUNTED, f"{why}\n{text}"), ()
+    return false(CONDITION, Reason.NOT_MOUNTED, f"{why}\n{text}")
+
+
+def _aside(found: Sequence[Workload], mounting: Mapping[str, Mounted | Absent | Broken]) -> str:
+    names = [w.name for w in found if isinstance(mounting[w.name], Absent)]
+    if not names:
+        return ""
+    bulk = any(w.component is Component.DATA_NODE for w in found if w.name in names)
+    effect = " (without it, bulk import in a data node has no key)" if bulk else ""
+    return f"; {', '.join(names[:4])} does not mount the Secret and is left alone{effect}"
 
 
 def _way(connection: MilvusConnection) -> Way:
@@ -211,6 +228,7 @@ def _parts(workloads: Iterable[Workload], pods: dict[str, Sequence[Pod]]) -> tup
             component=w.component or Component.STANDALONE,
             hash=w.template.config_hash,
             is_complete=_is_complete(w, pods[w.name]),
+            is_rolling=_is_rolling(w),
             interrupts=w.interrupts,
             is_paused=w.is_paused,
             trouble=_trouble(w, pods[w.name]),
@@ -235,6 +253,7 @@ def _parts_of_milvus(
                 component=component,
                 hash=hash_,
                 is_complete=all(w.template.config_hash == hash_ and _is_complete(w, pods[w.name]) for w in of_it),
+                is_rolling=any(_is_rolling(w) for w in of_it),
                 interrupts=any(w.interrupts for w in of_it),
                 is_paused=bool(milvus.paused) or any(w.is_paused for w in of_it),
                 trouble=next((told for w in of_it if (told := _trouble(w, pods[w.name]))), ""),
@@ -248,6 +267,12 @@ def _is_complete(workload: Workload, pods: Sequence[Pod]) -> bool:
     settled = seen.is_observed and seen.updated == seen.replicas == seen.available == wanted
     living = (pod for pod in pods if not pod.is_terminating and not pod.has_ended)
     return settled and all(pod.config_hash == workload.template.config_hash for pod in living)
+
+
+def _is_rolling(workload: Workload) -> bool:
+    """Pods of another template are there, or new ones are to come: whether they are ready is another matter."""
+    seen = workload.progress
+    return not seen.is_observed or seen.updated != workload.replicas or seen.replicas != seen.updated
 
 
 def _trouble(workload: Workload, pods: Sequence[Pod]) -> str:
