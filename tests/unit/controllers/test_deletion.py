@@ -58,6 +58,23 @@ def unload(bench: Bench) -> None:
     bench.milvus.collection("docs").load = LoadState.NOT_LOADED
 
 
+def rows_in_a_released_partition(bench: Bench) -> None:
+    stored = bench.milvus.collection("docs")
+    stored.partitions.append("old")
+    stored.rows["old"] = 3
+    stored.released_partitions.add("old")
+
+
+def rows_and_unloaded(bench: Bench) -> None:
+    bench.milvus.collection("docs").rows["_default"] = 7
+    unload(bench)
+
+
+def cannot_be_loaded(bench: Bench) -> None:
+    bench.milvus.collection("docs").indexes = {}
+    unload(bench)
+
+
 def stamp(bench: Bench, **properties: str) -> None:
     stored = bench.milvus.collection("docs")
     stored.schema = dataclasses.replace(stored.schema, properties={**stored.schema.properties, **properties})
@@ -240,18 +257,14 @@ LEFT: dict[str, tuple[str, Callable[[Bench], object], str]] = {
     ),
     "rows in a partition that is not loaded": (
         IF_EMPTY,
-        lambda b: (
-            b.milvus.collection("docs").partitions.append("old"),
-            b.milvus.collection("docs").rows.update({"old": 3}),
-            b.milvus.collection("docs").released_partitions.add("old"),
-        ),
+        rows_in_a_released_partition,
         "has 3 row(s)",
     ),
     "rows in a collection that is not loaded": (
-        IF_EMPTY, lambda b: (b.milvus.collection("docs").rows.update({"_default": 7}), unload(b)), "has 7 row(s)",
+        IF_EMPTY, rows_and_unloaded, "has 7 row(s)",
     ),
     "it cannot be loaded to be counted": (
-        IF_EMPTY, lambda b: (unload(b), b.milvus.collection("docs").indexes.clear()), "cannot be loaded",
+        IF_EMPTY, cannot_be_loaded, "cannot be loaded",
     ),
     "its id is another one": (
         DELETE, lambda b: setattr(b.milvus.collection("docs"), "id", "999"), "is another one (id 999)",
@@ -351,7 +364,7 @@ async def test_l24_rows_inserted_between_the_first_count_and_the_drop_are_seen(b
         bench.milvus.collection("docs").rows["_default"] = 1
         await confirm(resource)  # type: ignore[arg-type]
 
-    bench.world.confirm = confirm_while_somebody_inserts  # type: ignore[method-assign, assignment]
+    bench.world.confirm = confirm_while_somebody_inserts  # type: ignore[method-assign]
     notes = await pursue(bench)
 
     assert is_there(bench)
@@ -369,6 +382,11 @@ async def test_l24_adopted_is_dropped_with_the_annotation_of_its_id(bench: Bench
     assert not is_there(bench)
 
 
+def nobody_can_tell(bench: Bench) -> None:
+    bench.world.hidden = {CONNECTION}
+    bench.world.outside.refuse = {"exists": Unavailable("no answer")}
+
+
 BLOCKS: dict[str, Callable[[Bench], object]] = {
     "Milvus does not answer": lambda b: setattr(b.milvus, "unreachable", True),
     "Milvus refuses the login": lambda b: b.milvus.fail_before("describe", *[AuthenticationFailed("no")] * 20),
@@ -379,11 +397,8 @@ BLOCKS: dict[str, Callable[[Bench], object]] = {
         connection(authSecretRef={"name": "milvus-login"}, paused=True),
     ),
     "the collection is paused": lambda b: b.apply(collection(deletionPolicy=DELETE, paused=True)),
-    "the cache has lost the connection, and a GET finds it": lambda b: b.world.hidden.add(CONNECTION),
-    "nobody can tell whether the connection is there": lambda b: (
-        b.world.hidden.add(CONNECTION),
-        b.world.outside.refuse.update(exists=Unavailable("no answer")),
-    ),
+    "the cache has lost the connection, and a GET finds it": lambda b: setattr(b.world, "hidden", {CONNECTION}),
+    "nobody can tell whether the connection is there": nobody_can_tell,
 }
 
 
@@ -509,7 +524,7 @@ async def test_a_connection_paused_at_the_last_moment_drops_nothing(bench: Bench
         bench.apply(connection(paused=True))
         return await count(*arguments, **named)  # type: ignore[arg-type]
 
-    bench.milvus.count_rows = count_while_somebody_pauses  # type: ignore[method-assign, assignment]
+    bench.milvus.count_rows = count_while_somebody_pauses  # type: ignore[method-assign]
     with pytest.raises(Exception, match="is not as it was decided on"):
         await bench.reconcile(DOCS)
 

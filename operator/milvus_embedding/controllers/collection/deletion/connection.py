@@ -26,7 +26,7 @@ async def connection_of(collection: MilvusCollection, world: World) -> MilvusCon
     )
     if found is None:
         if await _exists(Key(MilvusConnection.KIND, namespace, name), world):
-            raise held_up(f"connection {namespace}/{name} cannot be read", retry_after=2)
+            raise held_up(f"connection {namespace}/{name} is looked for", retry_after=2)
         raise gone
     if not admits(world, found.spec.allowed_namespaces, collection.namespace, own_namespace=namespace):
         raise gone
