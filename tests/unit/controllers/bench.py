@@ -73,6 +73,7 @@ class Bench:
     allowed_endpoints: tuple[str, ...] = ()
     accepted_ids: tuple[str, ...] = ()
     patience: float = 1.0
+    read_only: bool = False
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -124,7 +125,7 @@ class Bench:
             clock=self.clock,
             owner_id=OWNER_ID,
             accepted_ids=self.accepted_ids,
-            read_only=self.milvus.read_only,
+            read_only=self.read_only,
         )
         self.collections = CollectionController(
             gateway=self.gateway,

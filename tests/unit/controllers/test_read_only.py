@@ -12,7 +12,7 @@ async def made_before(make_bench: MakeBench, policy: str) -> Bench:
     bench = make_bench(milvus=milvus)
     bench.quickstart(deletionPolicy=policy)
     await bench.settle_ready(DOCS)
-    milvus.read_only = True
+    milvus.read_only = bench.read_only = True
     bench.restart()
     milvus.calls.clear()
     return bench
@@ -30,7 +30,7 @@ async def test_a_collection_that_is_there_stays_ready(make_bench: MakeBench) -> 
 async def test_one_that_is_not_there_is_not_made(make_bench: MakeBench) -> None:
     milvus = FakeMilvus()
     milvus.read_only = True
-    bench = make_bench(milvus=milvus)
+    bench = make_bench(milvus=milvus, read_only=True)
     bench.quickstart(deletionPolicy="Delete")
 
     await bench.settle()
@@ -44,7 +44,7 @@ async def test_one_that_is_not_there_is_not_made(make_bench: MakeBench) -> None:
 async def test_a_missing_database_is_not_made(make_bench: MakeBench) -> None:
     milvus = FakeMilvus()
     milvus.read_only = True
-    bench = make_bench(milvus=milvus)
+    bench = make_bench(milvus=milvus, read_only=True)
     bench.quickstart(database="team", createDatabase=True)
 
     await bench.settle()
