@@ -129,7 +129,7 @@ class CollectionController:
             circuit=resolved.circuit,
         )
         have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
-        if (held := await self._deletions.hold(collection, have, world)) is not None:
+        if (held := await self._deletions.hold(collection, have.description if have else None, world)) is not None:
             return held
         if have is None:
             await self._absences.require_new(collection, subject.milvus, want)

@@ -1,18 +1,18 @@
 """`createDatabase`: a database that is missing is made before the collection is. It is never dropped."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.clients.milvus.port import Milvus, MilvusError, PermissionDenied, Unimplemented
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection.errors import blocked_by
 from milvus_embedding.domain.reasons import Reason
-from milvus_embedding.domain.schema import Observation
+
+T = TypeVar("T")
 
 
-async def observed(
-    collection: MilvusCollection, milvus: Milvus, observe: Callable[[], Awaitable[Observation | None]]
-) -> Observation | None:
+async def observed(collection: MilvusCollection, milvus: Milvus, observe: Callable[[], Awaitable[T]]) -> T:
     """What `observe` sees, in a database that may have to be made first. Raises Blocked.
 
     Not for an object that had a collection: its database was dropped, and an empty one would hide that.

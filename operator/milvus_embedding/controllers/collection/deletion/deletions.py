@@ -26,7 +26,7 @@ from milvus_embedding.controllers.collection.errors import blocked_by
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.domain.ownership import Owner, Standing, standing
-from milvus_embedding.domain.schema import Description, Observation
+from milvus_embedding.domain.schema import Description
 
 DROP_SECONDS: Final = 3.0
 """A drop is waited for no longer than the lease was seen to last."""
@@ -89,14 +89,14 @@ class Deletions:
             return Outcome(status=None, requeue_after=again.seconds)
         return Outcome(status=None, notes=(note,)) if note else Outcome(status=None, requeue_after=0)
 
-    async def hold(self, collection: MilvusCollection, have: Observation | None, world: World) -> Outcome | None:
+    async def hold(self, collection: MilvusCollection, have: Description | None, world: World) -> Outcome | None:
         """Before the collection is made, or when ours is found: has the object bear the finalizer first.
 
         The pass ends with the Outcome. None: nothing to do. Raises Blocked, Conflict or KubeError.
         """
         if self._read_only or not finalizer.drops(collection) or finalizer.bears(collection):
             return None
-        if have is not None and not self._is_ours(collection, have.description):
+        if have is not None and not self._is_ours(collection, have):
             return None
         await finalizer.add(collection, world)
         return Outcome(status=None, requeue_after=0)
