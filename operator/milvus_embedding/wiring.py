@@ -25,6 +25,7 @@ from milvus_embedding.controllers.collection.changing import Changes
 from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
+from milvus_embedding.controllers.collection.deletion.deletions import Deletions
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -66,10 +67,16 @@ def build(
     accepted_ids: tuple[str, ...] = (),
     allowed_endpoints: tuple[str, ...] = (),
     workers: int = 8,
+    read_only: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Product:
-    """`wake` queues an object; it is called from the event loop that the controllers run in."""
-    clients: MilvusRegistry[Key] = MilvusRegistry(scrubber=scrubber, monotonic=clock, workers=workers)
+    """`wake` queues an object; it is called from the event loop that the controllers run in.
+
+    read_only: nothing is changed in Milvus.
+    """
+    clients: MilvusRegistry[Key] = MilvusRegistry(
+        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only
+    )
     probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints)
     gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
     probes = _probes(probe, wake, clock)
@@ -87,6 +94,14 @@ def build(
         gate=gate,
         absences=Absences(clock),
         patience=Patience(clock),
+        deletions=Deletions(
+            gateway=gateway,
+            pending=pending,
+            clock=clock,
+            owner_id=owner_id,
+            accepted_ids=accepted_ids,
+            read_only=read_only,
+        ),
         owner_id=owner_id,
         accepted_ids=accepted_ids,
     )
@@ -124,6 +139,7 @@ async def operator(services: Services) -> Wiring:
         accepted_ids=settings.accept_owner,
         allowed_endpoints=settings.allow_endpoint,
         workers=settings.workers,
+        read_only=settings.read_only,
     )
     await product.clients.prepare()
     return Wiring(

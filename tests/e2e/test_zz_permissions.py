@@ -86,6 +86,9 @@ def exercise(stage: Stage) -> None:
     stage.ready(FUNCTION)
     stage.apply(stage.connection(), stage.secret(), stage.credential(), stage.collection())
     stage.ready(COLLECTION)
+    stage.apply(stage.collection("temporary", deletionPolicy="Delete"))
+    stage.ready(COLLECTION, "temporary")
+    stage.lab.delete(COLLECTION, stage.namespace, "temporary")
     for _ in range(2):  # the second time an Event is counted instead of written anew
         stage.apply(stage.secret(stage.lab.new_key("wrong")))
         stage.reason(CREDENTIAL, "KeyRejected")
@@ -103,7 +106,9 @@ def test_nothing_is_refused_and_nothing_is_granted_for_nothing(made: set[audit.R
     assert [request for request in resources if not any(p.covers(request) for p in permissions)] == []
 
 
-def test_nothing_but_secrets_and_statuses_and_events_is_written_and_what_is_rolled(made: set[audit.Request]) -> None:
+def test_nothing_but_secrets_and_statuses_and_events_and_finalizers_is_written_and_what_is_rolled(
+    made: set[audit.Request],
+) -> None:
     changes = [request for request in made if request.changes]
     written = {
         f"{request.verb} {'/'.join(filter(None, (request.resource, request.subresource)))}" for request in changes
@@ -111,7 +116,7 @@ def test_nothing_but_secrets_and_statuses_and_events_is_written_and_what_is_roll
 
     kinds = ("milvusconnections", "embeddingcredentials", "embeddingfunctions", "milvuscollections")
     statuses = {f"patch {kind}/status" for kind in kinds}
-    own = {"create secrets", "update secrets", "create events", "patch events"}
+    own = {"create secrets", "update secrets", "create events", "patch events", "patch milvuscollections"}
     assert written - statuses == own | {"patch deployments", "patch milvuses"}
 
 

@@ -133,6 +133,20 @@ class FakeKube:
         _merge(body.setdefault("status", {}), patch["status"])
         return copy.deepcopy(self._store(key, body))
 
+    async def patch_finalizers(self, type_: ResourceType, namespace: str, name: str, patch: Body) -> Body:
+        key = Key(type_.kind, namespace, name)
+        self._ask("patch_finalizers", str(key))
+        body = copy.deepcopy(self._existing(key))
+        told = mapping(patch["metadata"])
+        if any(body["metadata"].get(field) != told[field] for field in ("resourceVersion", "uid")):
+            raise Conflict(f"{key} was changed")
+        assert set(told) == {"resourceVersion", "uid", "finalizers"}
+        body["metadata"]["finalizers"] = told["finalizers"]
+        stored = self._store(key, body)
+        if body["metadata"].get("deletionTimestamp") and not told["finalizers"]:
+            del self.objects[key]
+        return copy.deepcopy(stored)
+
     async def read_secret(self, namespace: str, name: str) -> SecretRead:
         self._ask("read_secret", f"{namespace}/{name}")
         return self.secrets.get((namespace, name)) or SecretMissing()

@@ -14,6 +14,7 @@ from milvus_embedding.clients.milvus.port import (
     OutcomeUnknown,
     ProviderCause,
     ProviderFailed,
+    ReadOnly,
     Rejected,
     Unreachable,
 )
@@ -116,6 +117,7 @@ class Store:
         self.loads_at_once = loads_at_once
         self.databases = {name: StoredDatabase() for name in databases}
         self.unreachable = False
+        self.read_only = False
         self.closed = False
         self.calls: list[Call] = []
         self._fail_before: dict[str, deque[MilvusError]] = defaultdict(deque)
@@ -211,6 +213,8 @@ class Store:
             await hold.wait()
         if self.closed or self.unreachable:
             raise Unreachable("Milvus cannot be reached: connection refused.")
+        if self.read_only and call.method in CHANGING:
+            raise ReadOnly(f"{call.method} is not sent, as the operator runs with --read-only")
         if before := self._fail_before[call.method]:
             raise before.popleft()
         former = self._described(call.database, call.name) if call.method in CHANGING else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from milvus_embedding.api.annotations import FINALIZER, PREFIX
 from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.metadata import Metadata
 from milvus_embedding.api.references import METADATA_NAME, Key
@@ -21,6 +22,7 @@ from milvus_embedding.controllers.base import (
     World,
     WriteRefused,
 )
+from milvus_embedding.domain.conditions import timestamp
 from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 from tests.fakes.outside import Outside
 from tests.fakes.workloads import Fleet
@@ -89,6 +91,9 @@ class FakeWorld(World):
             metadata.setdefault("uid", f"uid-of-{key.name}")
             metadata.setdefault("creationTimestamp", "2025-01-01T00:00:00Z")
             metadata["generation"] = _generation(before, body)
+            if before is not None:
+                kept = cast("Mapping[str, object]", before["metadata"])
+                metadata |= {name: kept[name] for name in ("finalizers", "deletionTimestamp") if name in kept}
             status = body.get("status") or (before or {}).get("status")
             self._store(key, {**body, "metadata": metadata, **({"status": status} if status else {})})
 
@@ -98,6 +103,30 @@ class FakeWorld(World):
 
     def remove(self, key: Key) -> None:
         del self.bodies[key], self._parsed[key]
+
+    def delete(self, *keys: Key) -> None:
+        """As `kubectl delete` does: what bears a finalizer stays, and is marked."""
+        for key in keys:
+            body = self.bodies[key]
+            metadata = cast("dict[str, object]", body["metadata"])
+            if not metadata.get("finalizers"):
+                self.remove(key)
+                continue
+            generation = cast("int", metadata["generation"]) + 1
+            marked = {**metadata, "deletionTimestamp": timestamp(self.now), "generation": generation}
+            self._store(key, {**body, "metadata": marked})
+
+    def annotate(self, key: Key, **annotations: str) -> None:
+        """Ours, with _ for - in their names."""
+        body = self.bodies[key]
+        metadata = cast("dict[str, object]", body["metadata"])
+        named = {f"{PREFIX}{name.replace('_', '-')}": value for name, value in annotations.items()}
+        before = cast("Mapping[str, str]", metadata.get("annotations") or {})
+        self._store(key, {**body, "metadata": {**metadata, "annotations": {**before, **named}}})
+
+    def finalizers(self, key: Key) -> tuple[str, ...]:
+        metadata = cast("Mapping[str, object]", self.bodies[key]["metadata"])
+        return tuple(cast("Sequence[str]", metadata.get("finalizers") or ()))
 
     def resource(self, key: Key) -> Resource:
         return self._parsed[key]
@@ -147,6 +176,14 @@ class FakeWorld(World):
         with self.outside.call("write_secret", f"{secret.namespace}/{secret.name}"):
             return self._write_secret(secret)
 
+    async def add_finalizer(self, resource: Resource) -> None:
+        with self.outside.call("add_finalizer", str(resource.key)):
+            self._set_finalizers(resource, [*resource.metadata.finalizers, FINALIZER])
+
+    async def remove_finalizer(self, resource: Resource) -> None:
+        with self.outside.call("remove_finalizer", str(resource.key)):
+            self._set_finalizers(resource, [name for name in resource.metadata.finalizers if name != FINALIZER])
+
     def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         labels = self.namespaces.get(namespace)
         return {METADATA_NAME: namespace, **labels} if labels is not None else {}
@@ -175,6 +212,16 @@ class FakeWorld(World):
 
     async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
         await self.fleet.apply_milvus(milvus, config_hashes)
+
+    def _set_finalizers(self, resource: Resource, finalizers: Sequence[str]) -> None:
+        present = self._parsed.get(resource.key)
+        if present is None or present.metadata != resource.metadata:
+            raise Conflict(f"{resource.key} was changed")
+        body = self.bodies[resource.key]
+        metadata = cast("dict[str, object]", body["metadata"])
+        self._store(resource.key, {**body, "metadata": {**metadata, "finalizers": [*finalizers]}})
+        if resource.is_deleted and not finalizers:
+            self.remove(resource.key)
 
     def _write_secret(self, secret: SecretWrite) -> str:
         if refusal := self.refusal:

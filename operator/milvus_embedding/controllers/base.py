@@ -79,6 +79,12 @@ class World(Protocol):
     async def write_secret(self, secret: SecretWrite) -> str:
         """Returns the new resourceVersion. Raises Conflict or WriteRefused."""
 
+    async def add_finalizer(self, resource: Resource) -> None:
+        """Adds ours to an object that is as it was read. Raises Conflict or KubeError."""
+
+    async def remove_finalizer(self, resource: Resource) -> None:
+        """Removes ours, which may end the object. Raises Conflict or KubeError."""
+
     def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         """The labels of a namespace, as far as the operator may see them; remembered like `get`."""
 

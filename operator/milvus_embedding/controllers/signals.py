@@ -4,6 +4,7 @@ whom it must not be made to wait.
 
 from collections.abc import Hashable, Iterable
 
+from milvus_embedding.api.annotations import CONFIRM_DELETIONS
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
@@ -21,7 +22,16 @@ def signal(resource: Resource) -> Hashable:
     match resource:
         case MilvusConnection(status=status):
             labels = tuple((e.label, str(e.credential), e.state, e.rotation) for e in status.labels)
-            return (*basis, status.config.hash, status.endpoint, status.server_version, labels, _states(resource))
+            confirmed = metadata.annotations.get(CONFIRM_DELETIONS, "")
+            return (
+                *basis,
+                confirmed,
+                status.config.hash,
+                status.endpoint,
+                status.server_version,
+                labels,
+                _states(resource),
+            )
         case EmbeddingCredential(status=status):
             return (*basis, status.label, status.rotation, _states(resource))
         case _:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from milvus_embedding.api.collection import (
     AdoptionPolicy,
     ChangeMode,
-    DeletionPolicy,
     MigrationSpec,
     MilvusCollection,
 )
@@ -40,10 +39,6 @@ def _asks(resource: Resource) -> Iterator[str]:
 
 def _collection(collection: MilvusCollection) -> Iterator[str]:
     spec = collection.spec
-    if spec.create_database:
-        yield "spec.createDatabase true (create the database in Milvus, then leave it out)"
-    if spec.deletion_policy is not DeletionPolicy.RETAIN:
-        yield f"spec.deletionPolicy {spec.deletion_policy} (use Retain)"
     if spec.adoption_policy is AdoptionPolicy.OBSERVE:
         yield "spec.adoptionPolicy Observe (use IfMatching or Never)"
     policy = spec.change_policy

@@ -12,6 +12,8 @@ PREFIX: Final = "embedding.milvus.io/"
 OWNER: Final = PREFIX + "owner"
 UID: Final = PREFIX + "uid"
 IDENTITY: Final = PREFIX + "identity"
+ADOPTED: Final = PREFIX + "adopted"
+"""Set on a collection that was there before its object: deleting the object drops it only if that is asked for."""
 
 
 class Standing(StrEnum):

@@ -63,6 +63,8 @@ class Reason(StrEnum):
     SECRET_UNREADABLE = "SecretUnreadable", ReasonClass.WAITING
     UNREACHABLE = "Unreachable", ReasonClass.WAITING
     DATABASE_NOT_FOUND = "DatabaseNotFound", ReasonClass.WAITING
+    DELETION_BLOCKED = "DeletionBlocked", ReasonClass.WAITING
+    FINALIZER_FORBIDDEN = "FinalizerForbidden", ReasonClass.WAITING
     NOT_DELIVERED = "NotDelivered", ReasonClass.WAITING
     CREDENTIAL_NOT_DELIVERED = "CredentialNotDelivered", ReasonClass.WAITING
     PROBING = "Probing", ReasonClass.WAITING
@@ -87,6 +89,8 @@ class Reason(StrEnum):
     PROVING = "Proving", ReasonClass.WAITING
 
     # yours
+    DELETION_HELD = "DeletionHeld", ReasonClass.YOURS
+    READ_ONLY = "ReadOnly", ReasonClass.YOURS
     KEY_EMPTY = "KeyEmpty", ReasonClass.YOURS
     KEY_INVALID = "KeyInvalid", ReasonClass.YOURS
     KEY_REJECTED = "KeyRejected", ReasonClass.YOURS

@@ -94,6 +94,15 @@ class FileKube:
         self._objects[Key(type_.kind, namespace, name)] = changed
         return changed
 
+    async def patch_finalizers(self, type_: ResourceType, namespace: str, name: str, patch: Body) -> Body:
+        body = self._object(type_, namespace, name)
+        metadata, told = _mapping(body["metadata"]), _mapping(patch["metadata"])
+        if told["resourceVersion"] != metadata["resourceVersion"]:
+            raise Conflict(f"{type_.kind} {namespace}/{name} was changed meanwhile")
+        held = {**metadata, "finalizers": told["finalizers"], "resourceVersion": self._next()}
+        self._objects[Key(type_.kind, namespace, name)] = changed = {**body, "metadata": held}
+        return changed
+
     async def read_secret(self, namespace: str, name: str) -> SecretRead:
         return self._secrets.get((namespace, name)) or SecretMissing()
 

@@ -57,6 +57,7 @@ class Manager:
         now: Callable[[], datetime],
         random: Callable[[], float],
         lease_remaining: Callable[[], float] = lambda: float("inf"),
+        read_only: bool = False,
     ) -> None:
         self._store = store
         self._kube = kube
@@ -68,6 +69,7 @@ class Manager:
         self._now = now
         self._random = random
         self._lease_remaining = lease_remaining
+        self._read_only = read_only
         self._conflicts: dict[Key, int] = {}
 
     async def work(self, key: Key) -> None:
@@ -113,6 +115,8 @@ class Manager:
             kube=self._kube,
             namespaces=self._store.namespaces,
             lease_remaining=self._lease_remaining,
+            saw=lambda body: self._store.observe(key.kind, body, watched=False),
+            read_only=self._read_only,
         )
         try:
             async with asyncio.timeout(self._pace.timeout):

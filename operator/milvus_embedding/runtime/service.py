@@ -207,6 +207,7 @@ class Service:
             now=self._now,
             random=self._random,
             lease_remaining=self._lease_remaining,
+            read_only=self._settings.read_only,
         )
 
     def _auditor(self, store: Store) -> Auditor:

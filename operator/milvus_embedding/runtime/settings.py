@@ -33,6 +33,7 @@ class Settings:
     owner: str = _setting("", "owner id stamped on collections; empty: the uid of kube-system")
     accept_owner: tuple[str, ...] = _setting((), "former owner ids that are taken for ours")
     allow_endpoint: tuple[str, ...] = _setting((), "endpoints of the provider that may be called; empty: all")
+    read_only: bool = _setting(False, "change nothing in Milvus and Kubernetes but statuses, Events and the Lease")
     leader_election: bool = _setting(True, "elect a leader by Lease; without it run one replica only")
     lease_namespace: str = _setting("", "namespace of the Lease; empty: the pod's own, else default")
     lease_name: str = _setting("milvus-embedding-operator", "name of the Lease")

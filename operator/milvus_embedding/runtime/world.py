@@ -9,12 +9,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from milvus_embedding.api.annotations import FINALIZER
 from milvus_embedding.api.kinds import KINDS
 from milvus_embedding.api.metadata import Metadata
 from milvus_embedding.api.model import InvalidObjectError
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import CONFIG_MAPS, OUR_TYPES, SECRETS, Kube, NotFound, Unavailable
-from milvus_embedding.controllers.base import Resource, SecretRead, SecretWrite, Stale, T
+from milvus_embedding.clients.kube.port import (
+    CONFIG_MAPS,
+    OUR_TYPES,
+    SECRETS,
+    Body,
+    Kube,
+    NotFound,
+    Refused,
+    Unavailable,
+)
+from milvus_embedding.controllers.base import Conflict, Resource, SecretRead, SecretWrite, Stale, T, WriteRefused
 from milvus_embedding.domain.delivery.workload import Component, MilvusResource, Pod, Workload
 from milvus_embedding.runtime.cache import Cache
 from milvus_embedding.runtime.namespaces import Namespaces, namespace_key
@@ -23,12 +33,17 @@ from milvus_embedding.runtime.references import RefIndex
 ACT_SECONDS: Final = 3.0
 """How long an act that was confirmed may take, and what has to be left of the lease before it."""
 
+_READ_ONLY: Final = "the operator runs with --read-only"
+
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 """Not in the cache."""
 
 
 class ReconcileWorld:
-    """Made for one reconcile of `reader` and thrown away after it. `lease_remaining` is in seconds."""
+    """Made for one reconcile of `reader` and thrown away after it. `lease_remaining` is in seconds.
+
+    `saw` is told of the reader as our own write left it. read_only: every write is refused.
+    """
 
     def __init__(
         self,
@@ -41,6 +56,8 @@ class ReconcileWorld:
         kube: Kube,
         namespaces: Namespaces | None = None,
         lease_remaining: Callable[[], float] = lambda: float("inf"),
+        saw: Callable[[Body], None] = lambda body: None,
+        read_only: bool = False,
     ) -> None:
         self._reader = reader
         self._now = now
@@ -50,6 +67,8 @@ class ReconcileWorld:
         self._kube = kube
         self._namespaces = namespaces or Namespaces()
         self._lease_remaining = lease_remaining
+        self._saw = saw
+        self._read_only = read_only
         self.reads: set[Key] = set()
 
     @property
@@ -78,7 +97,15 @@ class ReconcileWorld:
         return await self._kube.read_config_map(namespace, name)
 
     async def write_secret(self, secret: SecretWrite) -> str:
+        if self._read_only:
+            raise WriteRefused(_READ_ONLY)
         return await self._kube.write_secret(secret)
+
+    async def add_finalizer(self, resource: Resource) -> None:
+        await self._finalizers(resource, (*resource.metadata.finalizers, FINALIZER))
+
+    async def remove_finalizer(self, resource: Resource) -> None:
+        await self._finalizers(resource, [name for name in resource.metadata.finalizers if name != FINALIZER])
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         self._remember(namespace_key(namespace))
@@ -117,10 +144,27 @@ class ReconcileWorld:
         return await self._kube.read_milvus(namespace, name)
 
     async def annotate_workload(self, workload: Workload, config_hash: str) -> None:
+        self._require_writable()
         await _in_time(self._kube.annotate_workload(workload, config_hash))
 
     async def apply_milvus(self, milvus: MilvusResource, config_hashes: Mapping[Component, str]) -> None:
+        self._require_writable()
         await _in_time(self._kube.apply_milvus(milvus, config_hashes))
+
+    async def _finalizers(self, resource: Resource, finalizers: Sequence[str]) -> None:
+        """Replaces the list, which is the present one as long as the resourceVersion is."""
+        self._require_writable()
+        key, metadata = resource.key, resource.metadata
+        told = {"resourceVersion": metadata.resource_version, "uid": metadata.uid, "finalizers": list(finalizers)}
+        try:
+            body = await self._kube.patch_finalizers(OUR_TYPES[key.kind], key.namespace, key.name, {"metadata": told})
+        except NotFound:
+            raise Conflict(f"{key} is gone") from None
+        self._saw(body)
+
+    def _require_writable(self) -> None:
+        if self._read_only:
+            raise Refused(_READ_ONLY)
 
     def _remember(self, key: Key) -> None:
         if key != self._reader:

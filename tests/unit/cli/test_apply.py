@@ -65,6 +65,19 @@ def test_everything_becomes_ready_and_the_second_time_nothing_changes(
     assert milvus.changing_calls == before
 
 
+@pytest.mark.parametrize("policy", ["Delete", "DeleteIfEmpty"])
+def test_policies_of_deletion_are_taken_although_nothing_is_ever_deleted_here(
+    command: Command, manifests: Path, milvus: EmbeddedMilvus, policy: str
+) -> None:
+    documents = list(yaml.safe_load_all(manifests.read_text()))
+    for document in documents:
+        if document["kind"] == "MilvusCollection":
+            document["spec"]["deletionPolicy"] = policy
+    manifests.write_text(yaml.safe_dump_all(documents))
+
+    assert command("apply", "-f", manifests, "--milvus", milvus.uri).status == 0
+
+
 def test_no_key_is_in_any_output(command: Command, manifests: Path, milvus: EmbeddedMilvus) -> None:
     ended = command("apply", "-f", manifests, "--milvus", milvus.uri, "--verbose", "-o", "json")
     assert ended.status == 0

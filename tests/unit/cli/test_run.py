@@ -1,14 +1,13 @@
 """`run`: every setting is an option and a variable, and what is wrong with one is a sentence."""
 
 import os
-from dataclasses import fields
 from typing import NoReturn
 
 import pytest
 
 from milvus_embedding import wiring
 from milvus_embedding.runtime import run as runtime
-from milvus_embedding.runtime.settings import Setting, Settings, documentation
+from milvus_embedding.runtime.settings import Setting, Settings, documentation, from_environment
 from tests.unit.cli.process import Command
 
 
@@ -36,9 +35,9 @@ def test_every_setting_has_its_option_variable_and_default_in_the_help(command: 
         assert variable in text
 
 
-def test_changing_nothing_is_not_offered(command: Command) -> None:
-    assert "read-only" not in command("run", "--help").out
-    assert "read_only" not in {field.name for field in fields(Settings)}
+def test_changing_nothing_has_to_be_asked_for() -> None:
+    assert Settings().read_only is False
+    assert from_environment({"MILVUS_EMBEDDING_READ_ONLY": "true"}).read_only is True
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from milvus_embedding.controllers.collection.changing import Changes
 from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
+from milvus_embedding.controllers.collection.deletion.deletions import Deletions
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -74,6 +75,7 @@ class Bench:
     allowed_endpoints: tuple[str, ...] = ()
     accepted_ids: tuple[str, ...] = ()
     patience: float = 1.0
+    read_only: bool = False
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -121,6 +123,14 @@ class Bench:
         self.functions = FunctionController()
         converge = Converge(gate=self.gate, pending=self.pending, sleep=self.sleep)
         self.contests = Contests(self.clock)
+        self.deletions = Deletions(
+            gateway=self.gateway,
+            pending=self.pending,
+            clock=self.clock,
+            owner_id=OWNER_ID,
+            accepted_ids=self.accepted_ids,
+            read_only=self.read_only,
+        )
         self.collections = CollectionController(
             gateway=self.gateway,
             converge=converge,
@@ -137,6 +147,7 @@ class Bench:
             owner_id=OWNER_ID,
             accepted_ids=self.accepted_ids,
             patience=Patience(self.clock),
+            deletions=self.deletions,
         )
 
     async def sleep(self, seconds: float) -> None:

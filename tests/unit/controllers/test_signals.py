@@ -92,3 +92,12 @@ def test_a_credential_concerns_its_connection_and_nothing_else_does() -> None:
 def test_lanes(resource: Resource, name: str, count: int) -> None:
     assert lane(resource) == name
     assert workers(name) == count
+
+
+async def test_a_confirmation_of_deletions_wakes_the_collections_that_wait_for_it(bench: Bench) -> None:
+    await ready(bench)
+    before = signal(bench.world.resource(CONNECTION))
+
+    bench.world.annotate(CONNECTION, confirm_deletions="2026-01-01T00:00:00Z")
+
+    assert signal(bench.world.resource(CONNECTION)) != before

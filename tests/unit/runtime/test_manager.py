@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from milvus_embedding.api.annotations import FINALIZER
 from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.port import Unavailable
@@ -275,3 +276,40 @@ async def test_an_outcome_without_status_leaves_it_alone() -> None:
     bench.apply()
     await bench.run()
     assert bench.kube.status_writes() == []
+
+
+async def test_a_finalizer_set_in_a_pass_is_known_to_the_next_one_without_a_conflict() -> None:
+    """Its status is written on the version that our own write made."""
+    bench = Bench()
+
+    async def decide(resource: EmbeddingFunction, world: World) -> Outcome:
+        if not resource.metadata.finalizers:
+            await world.add_finalizer(resource)
+            return Outcome(status=None, requeue_after=0)
+        return await ready(resource, world)
+
+    bench.controller.decide = decide
+    bench.apply()
+    await bench.run()
+
+    assert bench.condition()["status"] == "True"
+    assert bench.kube.objects[KEY]["metadata"]["finalizers"] == [FINALIZER]
+    assert bench.controller.reconciled == 2
+    assert [verb for verb, _ in bench.kube.requests] == ["patch_finalizers", "patch_status"]
+
+
+async def test_the_last_finalizer_ends_the_object_and_its_event_is_told() -> None:
+    bench = Bench()
+
+    async def decide(resource: EmbeddingFunction, world: World) -> Outcome:
+        if resource.metadata.finalizers:
+            await world.remove_finalizer(resource)
+            return Outcome(status=None, notes=(Note("CollectionDropped", "gone"),))
+        return Outcome(status=None)
+
+    bench.controller.decide = decide
+    bench.apply(finalizers=[FINALIZER], deletionTimestamp="2026-01-01T00:00:00Z")
+    await bench.run()
+
+    assert KEY not in bench.kube.objects
+    assert [note.reason for note in bench.sink.notes] == ["CollectionDropped"]

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from milvus_embedding.api.annotations import FINALIZER
+from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import KubeError, Refused, Unavailable
-from milvus_embedding.controllers.base import Conflict, Outcome, Stale, World
+from milvus_embedding.clients.kube.port import Body, KubeError, Refused, Unavailable
+from milvus_embedding.controllers.base import Conflict, Outcome, SecretWrite, Stale, World, WriteRefused
 from milvus_embedding.domain.delivery.workload import Component
 from milvus_embedding.runtime import world as world_module
 from milvus_embedding.runtime.cache import Cache
@@ -22,7 +24,13 @@ KEY = Key(KIND, "ns", "f")
 HASH = "embedding.milvus.io/config-hash"
 
 
-def world(kube: FakeKube, *, lease_remaining: Callable[[], float] = lambda: float("inf")) -> ReconcileWorld:
+def world(
+    kube: FakeKube,
+    *,
+    lease_remaining: Callable[[], float] = lambda: float("inf"),
+    saw: Callable[[Body], None] = lambda body: None,
+    read_only: bool = False,
+) -> ReconcileWorld:
     return ReconcileWorld(
         reader=Key("MilvusConnection", "ns", "m"),
         now=datetime(2026, 1, 1, tzinfo=UTC),
@@ -31,6 +39,8 @@ def world(kube: FakeKube, *, lease_remaining: Callable[[], float] = lambda: floa
         used_by=lambda key: 0,
         kube=kube,
         lease_remaining=lease_remaining,
+        saw=saw,
+        read_only=read_only,
     )
 
 
@@ -170,3 +180,78 @@ async def test_a_stale_decision_is_made_again_at_once() -> None:
     await bench.run()
     assert seen == [1, 2]
     assert bench.condition()["status"] == "True"
+
+
+DOCS = Key("MilvusCollection", "ns", "docs")
+COLLECTION: dict[str, object] = {
+    "connectionRef": {"name": "milvus"},
+    "fields": [{"name": "id", "type": "INT64", "primaryKey": True}],
+}
+OTHERS = "team.example/backup"
+
+
+def put_collection(kube: FakeKube, **metadata: object) -> MilvusCollection:
+    return MilvusCollection.parse(kube.put(DOCS.kind, DOCS.name, COLLECTION, metadata=metadata))
+
+
+async def test_the_finalizer_is_added_to_those_of_others_and_seen_at_once() -> None:
+    kube, seen = FakeKube(), list[Object]()
+    resource = put_collection(kube, finalizers=[OTHERS])
+
+    await world(kube, saw=lambda body: seen.append(dict(body))).add_finalizer(resource)
+
+    assert kube.objects[DOCS]["metadata"]["finalizers"] == [OTHERS, FINALIZER]
+    assert seen == [kube.objects[DOCS]]
+
+
+async def test_only_ours_is_removed() -> None:
+    kube = FakeKube()
+    resource = put_collection(kube, finalizers=[OTHERS, FINALIZER])
+
+    await world(kube).remove_finalizer(resource)
+
+    assert kube.objects[DOCS]["metadata"]["finalizers"] == [OTHERS]
+
+
+async def test_removing_the_last_one_ends_an_object_that_is_deleted() -> None:
+    kube = FakeKube()
+    resource = put_collection(kube, finalizers=[FINALIZER], deletionTimestamp="2026-01-01T00:00:00Z")
+
+    await world(kube).remove_finalizer(resource)
+
+    assert DOCS not in kube.objects
+
+
+async def test_a_finalizer_that_somebody_added_meanwhile_is_not_lost() -> None:
+    kube = FakeKube()
+    resource = put_collection(kube)
+    put_collection(kube, finalizers=[OTHERS])
+
+    with pytest.raises(Conflict):
+        await world(kube).add_finalizer(resource)
+
+    assert kube.objects[DOCS]["metadata"]["finalizers"] == [OTHERS]
+
+
+async def test_no_finalizer_is_set_on_what_is_gone() -> None:
+    kube = FakeKube()
+    resource = put_collection(kube)
+    kube.delete(DOCS.kind, DOCS.name)
+
+    with pytest.raises(Conflict):
+        await world(kube).add_finalizer(resource)
+
+
+async def test_read_only_every_write_is_refused_and_none_is_sent() -> None:
+    kube = FakeKube()
+    resource = put_collection(kube, finalizers=[FINALIZER])
+    reader = world(kube, read_only=True)
+    kube.requests.clear()
+
+    for act in (reader.add_finalizer(resource), reader.remove_finalizer(resource)):
+        with pytest.raises(Refused, match="--read-only"):
+            await act
+    with pytest.raises(WriteRefused, match="--read-only"):
+        await reader.write_secret(SecretWrite(namespace="ns", name="s", labels={}, data={}, resource_version=None))
+
+    assert kube.requests == []

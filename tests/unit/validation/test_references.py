@@ -54,7 +54,7 @@ def _check(*bodies: Mapping[str, object]) -> list[Problem]:
     ("body", "asked"),
     [
         pytest.param(
-            changed(COLLECTION, {"spec.deletionPolicy": "Delete"}), "spec.deletionPolicy Delete", id="a policy"
+            changed(COLLECTION, {"spec.adoptionPolicy": "Observe"}), "spec.adoptionPolicy Observe", id="a policy"
         ),
         pytest.param(changed(CREDENTIAL, {"spec.quota": {"group": "g"}}), "spec.quota", id="a whole block"),
     ],

@@ -102,6 +102,11 @@ class KubeAdapter:
     async def patch_status(self, type_: ResourceType, namespace: str, name: str, patch: Body) -> Body:
         return await self._call("PATCH", type_.path(namespace, name, "status"), body=patch, content=_MERGE_PATCH)
 
+    async def patch_finalizers(self, type_: ResourceType, namespace: str, name: str, patch: Body) -> Body:
+        return await self._call(
+            "PATCH", type_.path(namespace, name), query=[_AS_OURS], body=patch, content=_MERGE_PATCH
+        )
+
     async def read_secret(self, namespace: str, name: str) -> SecretRead:
         return await self._read(SECRETS, namespace, name)
 

@@ -146,6 +146,11 @@ class Kube(Protocol):
     async def patch_status(self, type_: ResourceType, namespace: str, name: str, patch: Body) -> Body:
         """Applies a merge patch to the status subresource and returns the object. Raises Conflict."""
 
+    async def patch_finalizers(self, type_: ResourceType, namespace: str, name: str, patch: Body) -> Body:
+        """Applies a merge patch to an object, of whose metadata it has resourceVersion, uid and finalizers, and no
+        more. Returns the object, as it was last if that ended it. Raises Conflict.
+        """
+
     async def read_secret(self, namespace: str, name: str) -> SecretRead:
         """Never raises KubeError: what went wrong is the answer."""
 

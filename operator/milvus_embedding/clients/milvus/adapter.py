@@ -22,10 +22,17 @@ class PymilvusClient(Reads, Changes, Alterations, Milvus):
     """One server as one user; connects at the first call. For one event loop."""
 
     def __init__(
-        self, target: Target, *, scrubber: Scrubber, monotonic: Clock = time.monotonic, workers: int = 8
+        self,
+        target: Target,
+        *,
+        scrubber: Scrubber,
+        monotonic: Clock = time.monotonic,
+        workers: int = 8,
+        read_only: bool = False,
     ) -> None:
-        """`workers` calls at most are under way at once."""
-        super().__init__(target, Connection(target, scrubber=scrubber, monotonic=monotonic, workers=workers))
+        """`workers` calls at most are under way at once. read_only: calls that change something raise ReadOnly."""
+        connection = Connection(target, scrubber=scrubber, monotonic=monotonic, workers=workers)
+        super().__init__(target, connection, read_only=read_only)
 
     async def retire(self) -> None:
         """Refuses new calls and closes when those under way have ended."""

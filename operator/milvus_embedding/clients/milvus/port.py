@@ -11,6 +11,7 @@ Every method is one external call with a deadline. Messages in errors are scrubb
     ├── OutcomeUnknown         deadline passed in the middle of the call
     │   └── ConnectionLost     the connection broke in the middle of the call
     ├── DatabaseNotFound
+    ├── ReadOnly               the operator runs with --read-only; nothing was sent
     ├── RateLimited            Milvus' own limit; nothing happened
     ├── ProviderFailed         the live check of an embedding function failed (`cause` tells how)
     └── Rejected               Milvus refused the request (code and text)
@@ -60,6 +61,10 @@ class ConnectionLost(OutcomeUnknown):
 
 class DatabaseNotFound(MilvusError):
     """The database is not there (never raised for a missing collection)."""
+
+
+class ReadOnly(MilvusError):
+    """The operator runs with --read-only; nothing was sent."""
 
 
 class RateLimited(MilvusError):

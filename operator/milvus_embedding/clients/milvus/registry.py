@@ -22,11 +22,14 @@ K = TypeVar("K", bound=Hashable)
 class MilvusRegistry(Generic[K]):
     """Keyed by whatever identifies a connection. For one event loop."""
 
-    def __init__(self, *, scrubber: Scrubber, monotonic: Clock = time.monotonic, workers: int = 8) -> None:
-        """`workers` calls at most are under way per connection."""
+    def __init__(
+        self, *, scrubber: Scrubber, monotonic: Clock = time.monotonic, workers: int = 8, read_only: bool = False
+    ) -> None:
+        """`workers` calls at most are under way per connection. read_only: the clients change nothing."""
         self._scrubber = scrubber
         self._monotonic = monotonic
         self._workers = workers
+        self._read_only = read_only
         self._clients: dict[K, PymilvusClient] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -42,7 +45,11 @@ class MilvusRegistry(Generic[K]):
             return client
         self._scrubber.learn(target.token, target.password, target.credentials)
         self._clients[key] = PymilvusClient(
-            target, scrubber=self._scrubber, monotonic=self._monotonic, workers=self._workers
+            target,
+            scrubber=self._scrubber,
+            monotonic=self._monotonic,
+            workers=self._workers,
+            read_only=self._read_only,
         )
         if client is not None:
             self._retire(client)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from milvus_embedding.clients.milvus.connection import Connection
-from milvus_embedding.clients.milvus.port import DatabaseNotFound, PermissionDenied, Rejected, Unimplemented
+from milvus_embedding.clients.milvus.port import DatabaseNotFound, PermissionDenied, ReadOnly, Rejected, Unimplemented
 from milvus_embedding.clients.milvus.protocol import load
 from milvus_embedding.clients.milvus.target import Target
 
@@ -21,9 +21,11 @@ R = TypeVar("R")
 class Rpc:
     """One server as one user."""
 
-    def __init__(self, target: Target, connection: Connection) -> None:
+    def __init__(self, target: Target, connection: Connection, *, read_only: bool = False) -> None:
+        """read_only: calls that change something are not sent."""
         self.target = target
         self._connection = connection
+        self._read_only = read_only
 
     async def _read(self, method: str, request: object, database: str, response_type: type[R]) -> R:
         response = await self._connection.call(method, request, database=database or self.target.database)
@@ -32,6 +34,8 @@ class Rpc:
         return response
 
     async def _change(self, method: str, request: object, database: str) -> None:
+        if self._read_only:
+            raise ReadOnly(f"{method} is not sent, as the operator runs with --read-only")
         await self._connection.call(method, request, database=database, changing=True)
 
     async def _databases(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.absence import Absences
 from milvus_embedding.controllers.collection.changing import Case, Changes, Result, Told
 from milvus_embedding.controllers.collection.converge import Converge, Subject, newborn
+from milvus_embedding.controllers.collection.database import observed
+from milvus_embedding.controllers.collection.deletion.deletions import Deletions
 from milvus_embedding.controllers.collection.losing import accepts, is_replacing, loss
 from milvus_embedding.controllers.collection.ownership import NotMatching, require_ours
 from milvus_embedding.controllers.collection.patience import Patience
@@ -60,6 +62,7 @@ class CollectionController:
         gate: ProviderGate,
         absences: Absences,
         patience: Patience,
+        deletions: Deletions,
         owner_id: str,
         accepted_ids: tuple[str, ...] = (),
     ) -> None:
@@ -70,12 +73,13 @@ class CollectionController:
         self._gate = gate
         self._absences = absences
         self._patience = patience
+        self._deletions = deletions
         self._owner_id = owner_id
         self._accepted_ids = accepted_ids
 
     async def reconcile(self, resource: MilvusCollection, world: World) -> Outcome:
-        if resource.is_deleted:
-            return Outcome(status=None)
+        if self._deletions.concerns(resource):
+            return await self._deletions.reconcile(resource, world)
         try:
             resolved = self._resolve(resource, world)
         except _Held as held:
@@ -103,6 +107,7 @@ class CollectionController:
         self._gate.forget(key)
         self._absences.forget(key)
         self._patience.forget(key)
+        self._deletions.forget(key)
 
     def _resolve(self, collection: MilvusCollection, world: World) -> _Resolved:
         refuse_unsupported(collection)
@@ -136,7 +141,9 @@ class CollectionController:
             circuit=resolved.circuit,
         )
         case = self._case(collection, connection, world, subject)
-        have = await self._converge.observe(subject)
+        have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
+        if (held := await self._deletions.hold(collection, have.description if have else None, world)) is not None:
+            return held
         if have is None:
             await self._absences.require_proof(collection, subject.milvus, want)
             if case.known_id is not None and not is_replacing(collection, case.approved):

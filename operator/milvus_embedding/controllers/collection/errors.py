@@ -13,6 +13,7 @@ from milvus_embedding.clients.milvus.port import (
     ProviderCause,
     ProviderFailed,
     RateLimited,
+    ReadOnly,
     Rejected,
     Unimplemented,
     Unreachable,
@@ -50,6 +51,8 @@ def blocked_by(error: MilvusError, *, doing: str) -> Blocked:
         case DatabaseNotFound():
             text = f"{doing}: the database does not exist in Milvus; create it"
             return Blocked(Reason.DATABASE_NOT_FOUND, text, retry_after=STEADY)
+        case ReadOnly():
+            return Blocked(Reason.READ_ONLY, f"{doing}: {error}")
         case RateLimited():
             return Blocked(Reason.RATE_LIMITED, f"{doing}: Milvus limits the rate", retry_after=SOON)
         case Unimplemented():

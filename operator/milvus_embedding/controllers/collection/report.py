@@ -39,6 +39,7 @@ _QUOTES = frozenset(
         Reason.RATE_LIMITED,
         Reason.PERMISSION_DENIED,
         Reason.UNREACHABLE,
+        Reason.DELETION_BLOCKED,
     }
 )
 _UNSEEN = frozenset({Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED, Reason.CONNECTION_NOT_FOUND})

@@ -135,6 +135,17 @@ async def test_a_status_is_patched_as_merge_patch(server: Server, kube: KubeAdap
     assert body == {"metadata": {"resourceVersion": "7"}, "status": {"conditions": [{"type": "Ready"}]}}
 
 
+async def test_finalizers_are_patched_as_merge_patch_of_the_object(server: Server, kube: KubeAdapter) -> None:
+    path = STATUS_PATH.removesuffix("/status")
+    server.answers["PATCH", path] = 200, {"metadata": {"resourceVersion": "8"}}
+    patch = {"metadata": {"resourceVersion": "7", "uid": "u", "finalizers": ["embedding.milvus.io/collection"]}}
+    assert await kube.patch_finalizers(COLLECTIONS, "ns", "docs", patch) == {"metadata": {"resourceVersion": "8"}}
+    _, asked, content_type, body = server.asked[0]
+    assert asked == f"{path}?fieldManager=milvus-embedding-operator"
+    assert content_type == "application/merge-patch+json"
+    assert body == patch
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [

@@ -14,7 +14,14 @@ DOCS = Path(__file__).parents[4] / "docs"
 PAGES = [DOCS / "deliver.md", *sorted((DOCS / "how-to").glob("*.md"))]
 CLUSTER = (Component.PROXY, Component.DATA_NODE)
 # Names of the same shape as reasons.
-OTHER_NAMES = {"ConfigDelivered", "KeyValid", "DeleteIfEmpty", "RespectIgnoreDifferences"}
+OTHER_NAMES = {
+    "ConfigDelivered",
+    "KeyValid",
+    "DeleteIfEmpty",
+    "RespectIgnoreDifferences",
+    "ReleasedNotDeleted",
+    "CollectionDropped",
+}
 
 
 def blocks(page: Path) -> list[str]:

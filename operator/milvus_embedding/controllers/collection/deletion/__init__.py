@@ -1,0 +1,1 @@
+"""What deleting a MilvusCollection does in Milvus, and the finalizer that gives us the time for it."""
