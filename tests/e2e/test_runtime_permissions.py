@@ -36,9 +36,7 @@ def test_a_kind_that_is_forbidden_at_run_time_ends_the_process_until_it_is_permi
     kept.wait_hears(namespace)
     rules = lab.api.get(CLUSTER_ROLE)["rules"]
 
-    lab.api.patch(
-        CLUSTER_ROLE, {"rules": [kept for rule in rules if (kept := without(rule, "milvuscollections"))["resources"]]}
-    )
+    lab.api.patch(CLUSTER_ROLE, {"rules": without(rules, "milvuscollections")})
 
     eventually("the operator exited", lambda: operator.exit_code() is not None, within=30)
     operator_says = messages(operator, "a permission was withdrawn")
@@ -93,9 +91,10 @@ def test_without_the_labels_of_namespaces_it_serves_and_only_grants_by_label_are
     assert kept.restarts == 2
 
 
-def without(rule: Body, plural: str) -> Body:
-    """The rule as it is for all other kinds."""
-    return {**rule, "resources": [resource for resource in rule["resources"] if resource != plural]}
+def without(rules: list[Body], plural: str) -> list[Body]:
+    """The rules as they are for all other kinds; those about this one alone are gone."""
+    others = [{**rule, "resources": [name for name in rule["resources"] if name != plural]} for rule in rules]
+    return [rule for rule in others if rule["resources"]]
 
 
 def test_kinds_that_are_missing_at_start_are_waited_for_and_then_served(module_lab: Lab) -> None:
