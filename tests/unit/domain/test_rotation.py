@@ -172,7 +172,8 @@ TELLING: dict[str, tuple[Rotation, RolloutStrategy, datetime | None]] = {
     "of a later one when all pods have it": (DELIVERED, RolloutStrategy.RESTART, LATER),
     "not before that": (SECOND, RolloutStrategy.RESTART, None),
     "of one that is re-read after a while": (SECOND, RolloutStrategy.LIVE, NOW + timedelta(seconds=120)),
-    "never where nobody knows when Milvus starts again": (SECOND, RolloutStrategy.NONE, None),
+    "never where nobody knows when Milvus starts again": (replace(SECOND, effective=1), RolloutStrategy.NONE, None),
+    "but at once if no value before it was ever proven": (SECOND, RolloutStrategy.NONE, NOW),
 }
 
 

@@ -144,13 +144,18 @@ def proven(before: Rotation, at: datetime) -> Rotation:
 def telling_from(rotation: Rotation, strategy: RolloutStrategy) -> datetime | None:
     """From when on what Milvus does with the label tells something about its present value; None: not known yet.
 
-    Of a label that had no value before it does at once; else Milvus may have the former one.
+    Of a label that had no value before it does at once; else Milvus may have the former one. Where nobody sees which
+    one it has, what embeds is taken for the present one as long as no value before it was ever proven.
     """
     if rotation.generation == 1:
         return rotation.changed or _ALWAYS
-    if strategy is RolloutStrategy.RESTART:
-        return rotation.delivered_at or _ALWAYS if rotation.is_delivered else None
-    return rotation.changed + STEP if strategy is RolloutStrategy.LIVE and rotation.changed is not None else None
+    match strategy:
+        case RolloutStrategy.RESTART:
+            return rotation.delivered_at or _ALWAYS if rotation.is_delivered else None
+        case RolloutStrategy.LIVE:
+            return rotation.changed + STEP if rotation.changed is not None else None
+        case RolloutStrategy.NONE:
+            return (rotation.changed or _ALWAYS) if rotation.effective is None else None
 
 
 def status(rotation: Rotation, strategy: RolloutStrategy, verify: Verify) -> RotationStatus:
