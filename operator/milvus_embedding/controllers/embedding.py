@@ -91,7 +91,7 @@ def _embedding(
         return ResolvedEmbedding(model, None)
     credential = _usable(spec.credential_ref, collection, world, path=f"{path}.credentialRef", holder=holder)
     named = collection.namespace in (holder, credential.namespace)
-    label = _label(credential, connection, path, reader=collection.namespace, named=named)
+    label = _label(credential, connection, path, reader=collection.namespace, named=named, is_new=is_new)
     if is_new and not _has_come(credential, connection):
         called = f"EmbeddingCredential {credential.name}" if named else "the credential of this function"
         text = f"{path}: waiting for {called} ({Reason.NOT_DELIVERED}: {_on_its_way(connection)})"
@@ -166,7 +166,7 @@ def _usable(
 
 
 def _label(
-    credential: EmbeddingCredential, connection: MilvusConnection, path: str, *, reader: str, named: bool
+    credential: EmbeddingCredential, connection: MilvusConnection, path: str, *, reader: str, named: bool, is_new: bool
 ) -> str:
     """`named`: the reader named the credential itself, so it may be named back."""
     called = f"EmbeddingCredential {credential.name}" if named else "the credential of this function"
@@ -186,7 +186,7 @@ def _label(
     except Blocked as blocked:
         text = f"{path}: waiting for {called} ({blocked.reason})"
         raise Blocked(Reason.CREDENTIAL_NOT_READY, text) from None
-    if credential.spec.external is None and not _is_rendered(credential, connection, label):
+    if credential.spec.external is None and not _is_rendered(credential, connection, label, is_new=is_new):
         why = _why_not_ready(credential, reader)
         raise Blocked(Reason.CREDENTIAL_NOT_READY, f"{path}: waiting for {called}{why}")
     return label
@@ -200,10 +200,11 @@ def _why_not_ready(credential: EmbeddingCredential, reader: str) -> str:
     return f" ({ready.reason}: {ready.message})" if credential.namespace == reader else f" ({ready.reason})"
 
 
-def _is_rendered(credential: EmbeddingCredential, connection: MilvusConnection, label: str) -> bool:
+def _is_rendered(credential: EmbeddingCredential, connection: MilvusConnection, label: str, *, is_new: bool) -> bool:
+    """A label that is Retained is good enough for what runs: its grant may have been withdrawn, or its key be lost."""
     shown = any(
         entry.label == label
-        and entry.state is not LabelState.RETAINED
+        and not (is_new and entry.state is LabelState.RETAINED)
         and _belongs_to(entry, credential.namespace, credential.name)
         for entry in connection.status.labels
     )
