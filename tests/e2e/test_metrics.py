@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,12 @@ from tests.e2e.stage import COLLECTION, CONNECTION, Stage
 from tests.unit.runtime.test_metrics import documented
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.e2e.lab import OperatorProcess
 
 
-def test_a_running_operator_shows_just_the_metrics_that_are_documented(
-    stage: Stage, operator: OperatorProcess
-) -> None:
+def test_a_running_operator_shows_just_the_metrics_that_are_documented(stage: Stage, operator: OperatorProcess) -> None:
     stage.bring_up()
 
     families = [f for f in parse(operator.ask("/metrics")[1]) if f.name.startswith("milvus_embedding_")]
