@@ -43,6 +43,9 @@ def test_a_connection_whose_milvus_is_there_counts_as_well_and_no_metric_names_i
     )
     assert operator.metric("milvus_embedding_watch_alive") == 6
     assert operator.metric("milvus_embedding_unseen_objects") == 0
+    text = operator.ask("/metrics")[1]
+    assert f'milvus_embedding_watch_event_age_seconds{{kind="{CONNECTION}"}}' in text
+    assert 'milvus_embedding_rollouts{phase="TimedOut"} 0' in text
     assert operator.metric("milvus_embedding_milvus_calls_total", method="GetVersion", result="ok") >= 1
     assert stage.namespace not in operator.ask("/metrics")[1]
 

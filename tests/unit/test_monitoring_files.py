@@ -1,4 +1,4 @@
-"""Alerts and dashboard: each query parses and names only metrics, labels and values that exist; each alert has a runbook."""
+"""Alerts and dashboard: queries parse and name only metrics, labels and values that exist; each alert has a runbook."""
 
 import json
 import re
@@ -43,7 +43,7 @@ VALUES: Mapping[str, frozenset[str]] = {
     "phase": frozenset(map(str, RolloutPhase)),
     "breaker": frozenset({"open", "closed"}),
     "outcome": frozenset({"success", "requeue_after", "backoff", "conflict", "api_error", "error"}),
-    "found": frozenset({"ok", "gone", "new", "behind"}),
+    "found": frozenset({"ok", "failed", "gone", "new", "behind"}),
     "result": frozenset({"ok", "NotFound", "BreakerOpen", "Unfinished", "RateLimited", "ServerError"})
     | frozenset(errors())
     | frozenset(f"Provider{cause}" for cause in ProviderCause)

@@ -117,7 +117,7 @@ class Metrics:
         self._api_errors.labels(error).inc()
 
     def audited(self, kind: str, found: str, count: int = 1) -> None:
-        """`found` is gone, new or behind, and ok at the end of each audit."""
+        """`found` is gone, new or behind, and at the end of each audit ok or failed."""
         self._audits.labels(kind, found).inc(count)
         if found == "ok":
             self._audited.labels(kind).set_to_current_time()

@@ -11,8 +11,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.observer import Service
+from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.metrics import Measured, Metrics
-from milvus_embedding.runtime.settings import SettingError
+from milvus_embedding.runtime.run import EXIT_CONFIGURATION, Services, Wiring, run
+from milvus_embedding.runtime.settings import SettingError, Settings
 from milvus_embedding.runtime.tracing import NO_SPANS, Calls, OtelSpans, open_spans
 
 KEY = Key("MilvusCollection", "search", "docs")
@@ -131,3 +133,15 @@ def test_asked_for_without_the_extra_one_sentence_says_what_to_install(monkeypat
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(SettingError, match=r"traces is true.*install milvus-embedding-operator\[otel\]"):
         open_spans(traces=True, instance="pod")
+
+
+async def test_asked_for_without_the_extra_the_operator_ends_as_with_any_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+
+    async def build(services: Services) -> Wiring:
+        raise AssertionError("it is not built")
+
+    assert await run(Settings(traces=True), build, scrubber=Scrubber()) == EXIT_CONFIGURATION
+    assert "milvus-embedding-operator[otel]" in caplog.text
