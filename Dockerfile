@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The operator's image: Python, the packages of requirements/image.txt, the program. No devkit, no pip, no compiler.
-# A release names the base by its digest: --build-arg PYTHON=docker.io/library/python:3.11-slim-bookworm@sha256:...
-ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
+# A release names the base by its digest: --build-arg PYTHON=python:3.11-slim-bookworm@sha256:...
+ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS build
 ARG SOURCE_DATE_EPOCH=315532800
