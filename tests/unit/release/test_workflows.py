@@ -109,3 +109,11 @@ def test_what_is_published_is_signed_by_digest_and_its_origin_attested() -> None
     assert build["with"]["platforms"] == "linux/amd64,linux/arm64"
     assert (build["with"]["sbom"], build["with"]["provenance"]) == (True, "mode=max")
     assert "PYTHON=${{ steps.base.outputs.image }}" in build["with"]["build-args"]
+
+
+def test_a_chart_names_its_image_by_digest() -> None:
+    jobs = WORKFLOWS["release.yaml"]["jobs"]
+    [package] = [step["run"] for step in jobs["chart"]["steps"] if "helm package" in step.get("run", "")]
+
+    assert jobs["chart"]["env"]["DIGEST"] == "${{ needs.image.outputs.digest }}"
+    assert "digest: $DIGEST" in package
