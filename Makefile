@@ -63,12 +63,14 @@ bench: control-plane ## the benchmark table, beside a plain kopf operator in the
 	$(BIN)/python -m tests.bench
 
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --generate-hashes --quiet
-# The image's parts of the lock. Of pymilvus only the generated code is used: numpy and pandas stay out.
+# The image's parts of the lock, with what traces need: nobody can install it there. Of pymilvus only the generated code
+# is used: numpy and pandas stay out.
 OF_LOCK := --no-annotate --constraint requirements/lock.txt
 
 lock: $(READY) ## renew requirements/ from pyproject.toml
 	$(COMPILE) --all-extras --upgrade --output-file requirements/lock.txt pyproject.toml
-	$(COMPILE) $(OF_LOCK) --no-emit-package numpy --no-emit-package pandas --output-file requirements/image.txt pyproject.toml
+	$(COMPILE) $(OF_LOCK) --no-emit-package numpy --no-emit-package pandas --extra otel \
+	  --output-file requirements/image.txt pyproject.toml
 	echo hatchling | $(COMPILE) $(OF_LOCK) --output-file requirements/image-build.txt -
 
 clean: ## remove the environment and caches of the checkout

@@ -56,6 +56,7 @@ class Settings:
     request_timeout: float = _setting(15.0, "deadline of a request to the API server")
     shutdown_grace: float = _setting(2.5, "how long running reconciles may go on after SIGTERM")
     workers: int = _setting(8, "reconciles at the same time on one connection")
+    traces: bool = _setting(False, "send traces by OTLP; where to, OTEL_EXPORTER_OTLP_ENDPOINT tells")
     log_format: Literal["json", "console"] = _setting("json", "json or console")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "debug, info, warning or error")
 

@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, KeyProbe, ProbeResult, Verdict
+from milvus_embedding.clients.observer import UNOBSERVED, CallObserver, Service
 from milvus_embedding.domain.endpoints import check_address, check_endpoint
 
 TIMEOUT_SECONDS = 10.0
@@ -32,9 +33,14 @@ class HttpKeyProbe(KeyProbe):
     """A connection of its own per probe: probes are rare, and nothing of one key must be left for the next."""
 
     def __init__(
-        self, *, allowed_endpoints: Sequence[str] = (), transport: httpx.AsyncBaseTransport | None = None
+        self,
+        *,
+        allowed_endpoints: Sequence[str] = (),
+        transport: httpx.AsyncBaseTransport | None = None,
+        observer: CallObserver = UNOBSERVED,
     ) -> None:
         """`allowed_endpoints` are the patterns of --allow-endpoint; `transport` replaces the network."""
+        self._observer = observer
         self._allowed = tuple(allowed_endpoints)
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
@@ -43,6 +49,12 @@ class HttpKeyProbe(KeyProbe):
         endpoint = url or NATIVE_ENDPOINT
         if check_endpoint(endpoint, self._allowed):
             return _UNREACHABLE
+        with self._observer.call(Service.DASHSCOPE, "probe") as observed:
+            result = await self._probe(endpoint, key, model)
+            observed.result = result_of(result)
+            return result
+
+    async def _probe(self, endpoint: str, key: str, model: str) -> ProbeResult:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 if _through_proxy(endpoint):
@@ -109,6 +121,15 @@ def judge(status: int, body: bytes) -> ProbeResult:
         return ProbeResult(Verdict.ACCEPTED, status)
     verdict = Verdict.REJECTED if status == HTTPStatus.UNAUTHORIZED else Verdict.REFUSED
     return ProbeResult(verdict, status, _error_code(body))
+
+
+def result_of(result: ProbeResult) -> str:
+    """The verdict in one word of a closed set; of refusals those that ask for different help."""
+    if result.verdict is not Verdict.REFUSED:
+        return str(result.verdict)
+    if result.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "RateLimited"
+    return "ServerError" if result.status >= HTTPStatus.INTERNAL_SERVER_ERROR else str(result.verdict)
 
 
 async def _read(response: httpx.Response) -> bytes:
