@@ -3,6 +3,7 @@
 Serves the operator in a cluster and the run from files alike; they differ in the World and in who wakes whom.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,13 +70,14 @@ def build(
     workers: int = 8,
     read_only: bool = False,
     clock: Callable[[], float] = time.monotonic,
+    lease_remaining: Callable[[], float] = lambda: math.inf,
 ) -> Product:
     """`wake` queues an object; it is called from the event loop that the controllers run in.
 
-    read_only: nothing is changed in Milvus.
+    read_only: nothing is changed in Milvus. lease_remaining: for how many seconds nobody else can take over.
     """
     clients: MilvusRegistry[Key] = MilvusRegistry(
-        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only
+        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only, lease_remaining=lease_remaining
     )
     probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints)
     gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
@@ -140,6 +142,7 @@ async def operator(services: Services) -> Wiring:
         allowed_endpoints=settings.allow_endpoint,
         workers=settings.workers,
         read_only=settings.read_only,
+        lease_remaining=services.lease_remaining,
     )
     await product.clients.prepare()
     return Wiring(

@@ -24,12 +24,12 @@ from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.adapter import KubeAdapter
 from milvus_embedding.clients.kube.connect import NoClusterError, connect, kubeconfig_path
-from milvus_embedding.clients.kube.port import ApiServer, Kube, KubeError
+from milvus_embedding.clients.kube.port import Kube, KubeError
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.crds import wait_until_served
 from milvus_embedding.runtime.health import Health, HealthServer
-from milvus_embedding.runtime.lease import Durations, Elector
+from milvus_embedding.runtime.lease import Durations, Elector, suspend_aware_clock
 from milvus_embedding.runtime.logs import configure
 from milvus_embedding.runtime.metrics import CONTENT_TYPE, Metrics
 from milvus_embedding.runtime.preflight import Preflight, Scope
@@ -131,7 +131,7 @@ async def run(settings: Settings, build: Builder, *, scrubber: Scrubber) -> int:
 class Process:
     """One life of the operator process."""
 
-    def __init__(self, settings: Settings, build: Builder, *, kube: ApiServer, scrubber: Scrubber) -> None:
+    def __init__(self, settings: Settings, build: Builder, *, kube: KubeAdapter, scrubber: Scrubber) -> None:
         self._settings = settings
         self._build = build
         self._kube = kube
@@ -155,9 +155,10 @@ class Process:
                 renew_deadline=settings.lease_renew_deadline,
                 retry=settings.lease_retry_period,
             ),
-            clock=self._clock,
+            clock=suspend_aware_clock(),
             now=_now,
         )
+        self._leased = kube.within(self._lease_remaining)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> int:
@@ -180,7 +181,7 @@ class Process:
         self._vitals.phase = Phase.PRIMING
         service = Service(
             self._settings,
-            kube=self._kube,
+            kube=self._leased,
             metrics=self._metrics,
             scrubber=self._scrubber,
             vitals=self._vitals,
@@ -211,7 +212,7 @@ class Process:
     async def _services(self, service: Service) -> Services:
         return Services(
             settings=self._settings,
-            kube=self._kube,
+            kube=self._leased,
             scrubber=self._scrubber,
             metrics=self._metrics,
             owner=self._settings.owner or await self._cluster(),

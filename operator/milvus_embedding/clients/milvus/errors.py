@@ -72,7 +72,7 @@ class Call:
     method: str
     changing: bool
     endpoint: str
-    timeout_seconds: int
+    timeout_seconds: float
 
 
 def from_rpc(error: grpc.RpcError, call: Call, scrubber: Scrubber) -> MilvusError:
@@ -140,9 +140,10 @@ def unreachable(call: Call, cause: str) -> Unreachable:
 def timed_out(call: Call) -> MilvusError:
     """No answer in time."""
     if not call.changing:
-        return unreachable(call, f"no answer to {call.method} within {call.timeout_seconds} s")
+        return unreachable(call, f"no answer to {call.method} within {call.timeout_seconds:.0f} s")
     return OutcomeUnknown(
-        f"Milvus at {call.endpoint} did not answer {call.method} within {call.timeout_seconds} s; it may still happen."
+        f"Milvus at {call.endpoint} did not answer {call.method} within {call.timeout_seconds:.0f} s; "
+        "it may still happen."
     )
 
 

@@ -5,8 +5,9 @@ asks here again. Nothing is connected here: clients connect at their first call.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from milvus_embedding.clients.milvus.adapter import PymilvusClient
@@ -23,13 +24,22 @@ class MilvusRegistry(Generic[K]):
     """Keyed by whatever identifies a connection. For one event loop."""
 
     def __init__(
-        self, *, scrubber: Scrubber, monotonic: Clock = time.monotonic, workers: int = 8, read_only: bool = False
+        self,
+        *,
+        scrubber: Scrubber,
+        monotonic: Clock = time.monotonic,
+        workers: int = 8,
+        read_only: bool = False,
+        lease_remaining: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`workers` calls at most are under way per connection. read_only: the clients change nothing."""
+        """`workers` calls at most are under way per connection. The clients change nothing if `read_only`, and only
+        while something remains of the lease (in seconds).
+        """
         self._scrubber = scrubber
         self._monotonic = monotonic
         self._workers = workers
         self._read_only = read_only
+        self._lease_remaining = lease_remaining
         self._clients: dict[K, PymilvusClient] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -50,6 +60,7 @@ class MilvusRegistry(Generic[K]):
             monotonic=self._monotonic,
             workers=self._workers,
             read_only=self._read_only,
+            lease_remaining=self._lease_remaining,
         )
         if client is not None:
             self._retire(client)
