@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -91,6 +92,7 @@ class Stopped(Exception):
 def main(settings: Settings, build: Builder) -> NoReturn:
     """Configures logging, runs the operator and ends the process."""
     scrubber = Scrubber()
+    _leave_no_core()
     # The clients write certificates to files, and the way we end leaves them no time to remove them.
     tempfile.tempdir = tempfile.mkdtemp(prefix="milvus-embedding-")
     configure(as_json=settings.log_format == "json", level=settings.log_level, scrubber=scrubber)
@@ -109,6 +111,12 @@ def main(settings: Settings, build: Builder) -> NoReturn:
 
     asyncio.run(run_and_exit())
     raise AssertionError("unreachable")
+
+
+def _leave_no_core() -> None:
+    """The memory holds keys; a file that a crash leaves behind must not."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 async def run(settings: Settings, build: Builder, *, scrubber: Scrubber) -> int:

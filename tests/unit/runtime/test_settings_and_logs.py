@@ -101,3 +101,23 @@ def test_retries_that_all_say_the_same_are_told_now_and_then_and_as_warnings() -
         if occasional.filter(record):
             seen.append((now, record.levelname))
     assert seen == [(0.0, "WARNING"), (30.0, "WARNING")]
+
+
+def test_a_traceback_shows_no_values_of_variables() -> None:
+    """Also not of a key that nobody told the scrubber."""
+    unknown = "sk-" + "fedcba9876543210"
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(ScrubbingFormatter(Scrubber(), as_json=True))
+    logger = logging.Logger("test", logging.DEBUG)
+    logger.addHandler(handler)
+
+    def refuse(value: str) -> None:
+        raise ValueError("refused")
+
+    try:
+        refuse(unknown)
+    except ValueError:
+        logger.debug("failed", exc_info=True)
+    assert "refused" in stream.getvalue()
+    assert unknown not in stream.getvalue()
