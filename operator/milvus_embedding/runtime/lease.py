@@ -1,10 +1,10 @@
 """Leader election by a Lease, with client-go's rules on a clock that is given, and stricter where they leave a gap.
 
 Expiry is judged by the local monotonic time since the record last changed, never by the times written in it. A leader
-that could not renew for `renew_deadline` is none any more, before anybody else can become one, and also if it comes to
-itself later and finds the Lease as it left it. A Lease that was deleted or emptied by hand is waited out as if its
-holder were alive: only `release` hands it over at once. Nobody goes by a name alone: a process that has not led yet
-takes a Lease in its own name for somebody else's. This module only tells; ending the process is run.py's task.
+that could not renew for `renew_deadline` is none any more, before anybody else can become one; one that comes to itself
+after `lease` does not even ask. A Lease that was deleted or emptied by hand is waited out as if its holder were alive:
+only `release` hands it over at once. Nobody goes by a name alone: a process that has not led yet takes a Lease in its
+own name for somebody else's. This module only tells; ending the process is run.py's task.
 """
 
 import asyncio
@@ -115,8 +115,8 @@ class Elector:
         async with self._turn:
             if self._ended_by_us:
                 return
-            if self._is_late():
-                # Not even asked: what this process knows may be as old as its last renewal.
+            if self._renewed is not None and self.remaining <= 0:
+                # Not even asked: others may have led meanwhile, whatever the Lease says now.
                 self._lose()
                 return
             started = self._clock()

@@ -193,18 +193,30 @@ async def test_the_time_that_is_left_counts_from_before_the_request() -> None:
     assert first.remaining == pytest.approx(11)
 
 
-async def test_a_leader_that_slept_past_its_deadline_is_none_whatever_the_lease_says() -> None:
+async def test_a_leader_that_slept_for_longer_than_the_lease_is_none_whatever_the_lease_says() -> None:
     kube, clock = FakeKube(), Clock()
     first = elector(kube, clock, "a")
     await first.step()
     asked = len(kube.requests)
-    clock.now += 10
+    clock.now += 15
 
     await first.step()
 
     assert first.lost.is_set()
     assert first.remaining == 0
     assert len(kube.requests) == asked, "it does not even ask"
+
+
+async def test_a_leader_that_slept_for_less_than_the_lease_goes_on_if_it_can_renew() -> None:
+    kube, clock = FakeKube(), Clock()
+    first = elector(kube, clock, "a")
+    await first.step()
+    clock.now += 14
+
+    await first.step()
+
+    assert first.leads
+    assert first.renew_age == 0
 
 
 async def test_a_leader_that_slept_while_another_led_and_released_does_not_go_on() -> None:
