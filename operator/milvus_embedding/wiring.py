@@ -3,6 +3,7 @@
 Serves the operator in a cluster and the run from files alike; they differ in the World and in who wakes whom.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -73,13 +74,20 @@ def build(
     read_only: bool = False,
     observer: CallObserver = UNOBSERVED,
     clock: Callable[[], float] = time.monotonic,
+    lease_remaining: Callable[[], float] = lambda: math.inf,
 ) -> Product:
     """`wake` queues an object; it is called from the event loop that the controllers run in.
 
-    read_only: nothing is changed in Milvus. observer: told of every call to Milvus and DashScope.
+    read_only: nothing is changed in Milvus. observer: told of every call to Milvus and DashScope. lease_remaining: for
+    how many seconds nobody else can take over.
     """
     clients: MilvusRegistry[Key] = MilvusRegistry(
-        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only, observer=observer
+        scrubber=scrubber,
+        monotonic=clock,
+        workers=workers,
+        read_only=read_only,
+        observer=observer,
+        lease_remaining=lease_remaining,
     )
     probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints, observer=observer)
     gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
@@ -162,6 +170,7 @@ async def operator(services: Services) -> Wiring:
         workers=settings.workers,
         read_only=settings.read_only,
         observer=services.observer,
+        lease_remaining=services.lease_remaining,
     )
     expose(product, services.metrics)
     await product.clients.prepare()

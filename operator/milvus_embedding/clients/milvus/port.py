@@ -12,6 +12,7 @@ Every method is one external call with a deadline. Messages in errors are scrubb
     │   └── ConnectionLost     the connection broke in the middle of the call
     ├── DatabaseNotFound
     ├── ReadOnly               the operator runs with --read-only; nothing was sent
+    ├── NotLeading             this process lost the lease; nothing was sent
     ├── RateLimited            Milvus' own limit; nothing happened
     ├── ProviderFailed         the live check of an embedding function failed (`cause` tells how)
     └── Rejected               Milvus refused the request (code and text)
@@ -65,6 +66,10 @@ class DatabaseNotFound(MilvusError):
 
 class ReadOnly(MilvusError):
     """The operator runs with --read-only; nothing was sent."""
+
+
+class NotLeading(MilvusError):
+    """This process lost the lease, and another one may act by now; nothing was sent."""
 
 
 class RateLimited(MilvusError):
