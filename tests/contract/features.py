@@ -24,7 +24,9 @@ MEANING: Final[Spec] = {"name": "meaning", "type": "FLOAT_VECTOR"}
 
 @dataclass(frozen=True)
 class Feature:
-    """What is declared besides connection and name. `since`: the first version on which it can be Ready."""
+    """What is declared besides connection and name. `since`: the first version on which it can be Ready; properties and
+    parameters of indexes are kept by any, if not heeded.
+    """
 
     spec: Mapping[str, Any]
     since: Version = OLDEST
@@ -79,6 +81,7 @@ _DEFAULTS: dict[str, tuple[Spec, Version]] = {
     "TIMESTAMPTZ": ({"type": "TIMESTAMPTZ", "defaultValue": "2025-01-31T09:00:00+01:00"}, TIME_AND_SPACE_SINCE),
     "GEOMETRY": ({"type": "GEOMETRY", "defaultValue": "POINT (1 2)"}, TIME_AND_SPACE_SINCE),
 }
+_MAPPED: Spec = {"mmap.enabled": True}
 _JSON_CAST: Spec = {"json_path": "x['price']", "json_cast_type": "DOUBLE"}
 
 
@@ -100,7 +103,7 @@ def _types() -> dict[str, Feature]:
     for name, (field, since) in _DEFAULTS.items():
         rows[f"a default of type {name}"] = _field(since, **field)
     rows["vectors of type FLOAT_VECTOR"] = _vector(type="FLOAT_VECTOR", dim=32768)
-    rows["vectors of type BINARY_VECTOR"] = _vector(TEXT_SINCE, type="BINARY_VECTOR", dim=16)
+    rows["vectors of type BINARY_VECTOR"] = _vector(type="BINARY_VECTOR", dim=16)
     rows["vectors of type FLOAT16_VECTOR"] = _vector(SPARSE_SINCE, type="FLOAT16_VECTOR", dim=2)
     rows["vectors of type BFLOAT16_VECTOR"] = _vector(SPARSE_SINCE, type="BFLOAT16_VECTOR", dim=8)
     rows["vectors of type INT8_VECTOR"] = _vector(FUNCTIONS_SINCE, type="INT8_VECTOR", dim=8)
@@ -124,7 +127,7 @@ def _field_options() -> dict[str, Feature]:
             {"fields": [ID, {**TEXT, "partitionKey": True}, DENSE], "numPartitions": 3}),
         "a partition key with isolation": Feature(
             {"fields": [ID, {**TEXT, "partitionKey": True}, DENSE], "properties": {"partitionkey.isolation": True},
-             "indexes": [{"field": "dense", "type": "HNSW", "params": {"M": 16, "efConstruction": 64}}]}, SPARSE_SINCE),
+             "indexes": [{"field": "dense", "type": "HNSW", "params": {"M": 16, "efConstruction": 64}}]}),
         "a clustering key": _field(SPARSE_SINCE, type="INT64", clusteringKey=True),
         "an analyzer": Feature({"fields": [ID, ANALYZED, DENSE]}, TEXT_SINCE),
         "an analyzer for TEXT_MATCH in Chinese": Feature(
@@ -160,7 +163,7 @@ def _functions() -> dict[str, Feature]:
 
 
 def _indexes() -> dict[str, Feature]:
-    graph = {"M": 16, "efConstruction": 64}
+    graph: Spec = {"M": 16, "efConstruction": 64}
     rows = {
         "AUTOINDEX": _dense_index("AUTOINDEX"),
         "FLAT": _dense_index("FLAT", metric="L2"),
@@ -168,11 +171,11 @@ def _indexes() -> dict[str, Feature]:
         "IVF_SQ8": _dense_index("IVF_SQ8", nlist=128),
         "IVF_PQ": _dense_index("IVF_PQ", metric="L2", nlist=128, m=4, nbits=8),
         "SCANN": _dense_index("SCANN", nlist=128, with_raw_data=True),
-        "DISKANN": _dense_index("DISKANN", TEXT_SINCE),
+        "DISKANN": _dense_index("DISKANN"),
         "HNSW": _dense_index("HNSW", **graph),
         "HNSW_SQ": _dense_index("HNSW_SQ", TEXT_SINCE, **graph, sq_type="SQ8", refine=True, refine_type="FP16"),
         "HNSW_PQ": _dense_index("HNSW_PQ", TEXT_SINCE, **graph, m=4, nbits=8),
-        "a mapped index": _dense_index("HNSW", TEXT_SINCE, **graph, **{"mmap.enabled": True}),
+        "a mapped index": _dense_index("HNSW", **graph, **_MAPPED),
         "an index with a name of its own": _vector(
             type="FLOAT_VECTOR", dim=8, index={"name": "by_meaning", "type": "HNSW", "metric": "L2", "params": graph}),
         "BIN_FLAT": _vector(type="BINARY_VECTOR", dim=16, index={"type": "BIN_FLAT", "metric": "JACCARD"}),
@@ -224,9 +227,10 @@ def _options() -> dict[str, Feature]:
         "keys of one's own beside autoID": Feature(
             {"fields": [{**ID, "autoID": True}, TEXT, DENSE], "properties": {"allow_insert_auto_id": True}}
         ),
-        "warm-up": _properties(TEXT_SINCE, **{"warmup": "sync"}),
+        "warm-up": _properties(warmup="sync"),
         "rates": _properties(**{"collection.insertRate.max.mb": 8}),
-        "partitions": Feature({"partitions": ["2024", "en-GB", "_default"]}),
+        "partitions": Feature({"partitions": ["2024", "german", "_default"]}),
+        "a partition with a dash": Feature({"partitions": ["en-GB"]}, FUNCTIONS_SINCE),
         "aliases": Feature({"aliases": ["{name}_now", "{name}_all"]}),
         "not loaded": Feature({"load": {"enabled": False}}),
         "loaded into a resource group": Feature({"load": {"resourceGroups": ["__default_resource_group"]}}),

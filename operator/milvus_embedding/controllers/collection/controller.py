@@ -46,11 +46,14 @@ ALIAS_AGAIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """`lacks`: what the server's version does not take, of which a collection cannot be made there."""
+    """`lacks`: what the server's version does not take, so that no collection can be made there; `is_unsure`: that
+    version is not known yet, and matters.
+    """
 
     connection: MilvusConnection
     want: Desired
     lacks: str
+    is_unsure: bool
     circuit: tuple[object, ...]
 
 
@@ -135,7 +138,8 @@ class CollectionController:
             raise Blocked(reason, f"spec.{error}") from None
         keys = sorted((embedding.label or "", embedding.model.name) for embedding in resolved.values())
         lacks = sentences(found, Grade.UNSUPPORTED)
-        return _Resolved(connection, want, lacks, (connection.key, connection.status.config.hash, *keys))
+        is_unsure = not connection.status.server_version and any(breach.since for breach in found)
+        return _Resolved(connection, want, lacks, is_unsure, (connection.key, connection.status.config.hash, *keys))
 
     async def _pursue(self, collection: MilvusCollection, resolved: _Resolved, world: World, told: Told) -> Outcome:
         """`told` gets what this pass did and found out for others, also if it fails afterwards."""
@@ -157,6 +161,9 @@ class CollectionController:
             await self._absences.require_proof(collection, subject.milvus, want)
             if case.known_id is not None and not is_replacing(collection, case.approved):
                 return self._lost(case, None)
+            if resolved.is_unsure:
+                text = f"connection {connection.name} does not know the version of its Milvus yet"
+                raise Blocked(Reason.UNREACHABLE, text, retry_after=2)
             if resolved.lacks:
                 raise Blocked(Reason.UNSUPPORTED_SERVER, resolved.lacks)
             await self._confirm_replacing(case)

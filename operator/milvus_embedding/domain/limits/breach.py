@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
+from milvus_embedding.domain.versions import Version
+
 Path: TypeAlias = tuple[str | int, ...]
 """From the spec on: names of fields and positions in lists."""
 
@@ -24,13 +26,14 @@ class Grade(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
     """`message` begins with the name of the field and tells value and fix; `place` is the part of the spec that has the
-    field, as users name it (fields[rank]; empty for the spec itself).
+    field, as users name it (fields[rank]; empty for the spec itself). `since`: the first version that takes it.
     """
 
     path: Path
     place: str
     message: str
     grade: Grade = Grade.INVALID
+    since: Version | None = None
 
     def __str__(self) -> str:
         return f"spec.{self.place}.{self.message}" if self.place else f"spec.{self.message}"

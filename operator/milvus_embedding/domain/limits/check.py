@@ -11,11 +11,18 @@ from milvus_embedding.domain.limits.options import option_breaches
 from milvus_embedding.domain.versions import Version
 
 _TOLD: Final = 5
+_EVERYWHERE: Final = (2, 6, 0)
+"""Embedding functions need it anyway."""
 
 
 def breaches(spec: CollectionSpec, *, version: Version | None = None) -> tuple[Breach, ...]:
     """In the order of the spec. `version` is the server's, None if it is not known."""
     return (*field_breaches(spec, version), *index_breaches(spec), *option_breaches(spec))
+
+
+def ordinary(found: Iterable[Breach]) -> tuple[Breach, ...]:
+    """Without those that are true of nearly every server that is in use."""
+    return tuple(b for b in found if b.since is None or b.since > _EVERYWHERE)
 
 
 def sentences(found: Iterable[Breach], grade: Grade) -> str:

@@ -246,6 +246,11 @@ def test_what_depends_on_the_server_is_told_and_not_refused(sentence: str) -> No
         ({"type": "GEOMETRY"}, (2, 6, 3), "type is GEOMETRY, which Milvus 2.6.3 cannot hold: choose another type"),
         ({"type": "GEOMETRY"}, (2, 6, 4), ""),
         ({"type": "TIMESTAMPTZ"}, (2, 6, 0), "which Milvus 2.6.0 cannot hold"),
+        ({"type": "JSON", "defaultValue": {}}, (2, 3, 5), "remove defaultValue, or upgrade to 2.6.0"),
+        ({"type": "INT64", "clusteringKey": True}, (2, 3, 5), "clusteringKey is true, which Milvus 2.3.5 cannot"),
+        ({"type": "VARCHAR", "maxLength": 9, "analyzer": {"enabled": True}}, (2, 4, 9), "analyzer.enabled is true"),
+        ({"type": "INT8_VECTOR", "dim": 2}, (2, 4, 9), "type is INT8_VECTOR"),
+        ({"type": "INT64", "mmap": False}, (2, 3, 5), "mmap is set, which Milvus 2.3.5 cannot hold"),
     ],
 )
 def test_what_a_known_server_lacks_is_told_with_the_version_that_has_it(
