@@ -2,8 +2,10 @@
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.adapter import PymilvusClient
@@ -19,6 +21,7 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import DOCS
 from tests.unit.devkit.milvus.builders import Workspace
 
+EVERY_FIELD = Path(__file__).parents[3] / "examples" / "every-field" / "collection.yaml"
 VERSIONS = ("2.6.0", "2.6.9", "3.0.0")
 NAMES = (f"c{number}" for number in itertools.count())
 
@@ -54,6 +57,24 @@ async def milvus(server: EmbeddedMilvus) -> AsyncIterator[PymilvusClient]:
     client = PymilvusClient(Target(uri=server.uri, timeout_seconds=10), scrubber=Scrubber())
     yield client
     await client.close()
+
+
+async def test_the_example_of_every_field_becomes_ready(
+    bench: Bench, server: EmbeddedMilvus, milvus: PymilvusClient
+) -> None:
+    spec = yaml.safe_load(EVERY_FIELD.read_text())["spec"]
+    bench.secret("apikey-dev", apikey=manifests.DEV_KEY)
+    bench.apply(manifests.connection(uri=server.uri), manifests.credential(), manifests.function())
+    bench.apply(manifests.manifest(DOCS, spec))
+
+    await bench.settle()
+
+    if server.version == "v2.6.0":
+        assert bench.condition(DOCS) == ("False", "UnsupportedServer")
+        return
+    assert bench.condition(DOCS) == ("True", "Ready"), bench.message(DOCS)
+    await milvus.drop_alias("default", "products_now")
+    await milvus.drop_collection("default", "docs")
 
 
 @pytest.mark.parametrize("sentence", FEATURES)

@@ -11,6 +11,7 @@ from tests.contract.cases import ALLOWED_CHANGES, BASES, BROKEN_RULES, REFUSED_C
 ROOT = Path(__file__).resolve().parents[3]
 QUICKSTART = ROOT / "examples" / "quickstart"
 OPERATORS = (Check.LIMITS, Check.REFERENCES)
+EVERY_FIELD = ROOT / "examples" / "every-field"
 INVALID = sorted((ROOT / "examples" / "invalid").glob("*.yaml"))
 
 
@@ -45,6 +46,15 @@ def test_rules_about_changes_are_left_to_the_api_server(case: Case) -> None:
 
 def test_the_quickstart_has_no_problem() -> None:
     assert validate_paths([QUICKSTART]) == []
+
+
+def test_the_collection_of_every_field_has_only_what_depends_on_the_server() -> None:
+    problems = validate_paths([QUICKSTART, EVERY_FIELD])
+
+    assert {problem.severity for problem in problems} == {Severity.WARNING}
+    assert [".".join(map(str, problem.path)) for problem in problems] == [
+        "spec.fields", "spec.fields.13.type", "spec.fields.14.type",
+    ]  # fmt: skip
 
 
 def test_there_are_enough_counter_examples() -> None:
