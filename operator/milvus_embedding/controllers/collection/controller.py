@@ -28,6 +28,8 @@ from milvus_embedding.controllers.references import admits, connection_for_colle
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.conditions import Draft
 from milvus_embedding.domain.desired import Desired, DimensionDiffers, InvalidSpec, desired
+from milvus_embedding.domain.limits.breach import Grade
+from milvus_embedding.domain.limits.check import breaches, sentences
 from milvus_embedding.domain.ownership import UID, Owner, Standing, stamp, standing
 from milvus_embedding.domain.planning.approval import UnderWay, approvals
 from milvus_embedding.domain.planning.capabilities import capabilities
@@ -35,7 +37,7 @@ from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.record import RECORD, declared, written
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import Description, FunctionKind, Schema
-from milvus_embedding.domain.versions import lacks_functions
+from milvus_embedding.domain.versions import lacks_functions, parse
 
 AT_ONCE = 0.01
 UNFINISHED = 4.0
@@ -44,8 +46,14 @@ ALIAS_AGAIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
+    """`lacks`: what the server's version does not take, so that no collection can be made there; `is_unsure`: that
+    version is not known yet, and matters.
+    """
+
     connection: MilvusConnection
     want: Desired
+    lacks: str
+    is_unsure: bool
     circuit: tuple[object, ...]
 
 
@@ -119,6 +127,9 @@ class CollectionController:
         if reserved := collection.spec.reserved_properties:
             text = f"spec.properties: {', '.join(reserved)} belong(s) to the operator; remove it"
             raise Blocked(Reason.INVALID_SPEC, text)
+        found = breaches(collection.spec, version=parse(connection.status.server_version))
+        if text := sentences(found, Grade.INVALID):
+            raise Blocked(Reason.INVALID_SPEC, text)
         resolved = embeddings(collection, connection, world)
         try:
             want = desired(collection.spec, name=collection.effective_collection_name, embeddings=resolved)
@@ -126,7 +137,9 @@ class CollectionController:
             reason = Reason.DIMENSION_MISMATCH if isinstance(error, DimensionDiffers) else Reason.INVALID_SPEC
             raise Blocked(reason, f"spec.{error}") from None
         keys = sorted((embedding.label or "", embedding.model.name) for embedding in resolved.values())
-        return _Resolved(connection, want, (connection.key, connection.status.config.hash, *keys))
+        lacks = sentences(found, Grade.UNSUPPORTED)
+        is_unsure = not connection.status.server_version and any(breach.since for breach in found)
+        return _Resolved(connection, want, lacks, is_unsure, (connection.key, connection.status.config.hash, *keys))
 
     async def _pursue(self, collection: MilvusCollection, resolved: _Resolved, world: World, told: Told) -> Outcome:
         """`told` gets what this pass did and found out for others, also if it fails afterwards."""
@@ -148,6 +161,11 @@ class CollectionController:
             await self._absences.require_proof(collection, subject.milvus, want)
             if case.known_id is not None and not is_replacing(collection, case.approved):
                 return self._lost(case, None)
+            if resolved.is_unsure:
+                text = f"connection {connection.name} does not know the version of its Milvus yet"
+                raise Blocked(Reason.UNREACHABLE, text, retry_after=2)
+            if resolved.lacks:
+                raise Blocked(Reason.UNSUPPORTED_SERVER, resolved.lacks)
             await self._confirm_replacing(case)
             told.woken += await self._converge.create(subject)
             have = await self._converge.complete(subject, newborn(subject.schema, want.name))
