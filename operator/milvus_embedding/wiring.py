@@ -91,7 +91,9 @@ def build(
     collections = CollectionController(
         gateway=gateway,
         converge=converge,
-        changes=Changes(converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock)),
+        changes=Changes(
+            converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock), read_only=read_only
+        ),
         pending=pending,
         gate=gate,
         absences=Absences(clock),
