@@ -17,6 +17,7 @@ from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.adapter import HttpKeyProbe
 from milvus_embedding.clients.dashscope.port import KeyProbe
+from milvus_embedding.clients.milvus.port import MilvusClients
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.controllers import signals
 from milvus_embedding.controllers.base import Controller
@@ -59,6 +60,16 @@ class Product:
         await self.clients.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """The parts that reach outside. A preview has others in their place."""
+
+    clients: Callable[[MilvusClients], MilvusClients] = lambda clients: clients
+    probe: Callable[[tuple[str, ...]], KeyProbe] = lambda allowed: HttpKeyProbe(allowed_endpoints=allowed)
+    converge: Callable[..., Converge] = Converge
+    changes: Callable[..., Changes] = Changes
+
+
 def build(
     *,
     owner_id: str,
@@ -69,6 +80,7 @@ def build(
     workers: int = 8,
     read_only: bool = False,
     clock: Callable[[], float] = time.monotonic,
+    acting: Acting = Acting(),
 ) -> Product:
     """`wake` queues an object; it is called from the event loop that the controllers run in.
 
@@ -77,19 +89,19 @@ def build(
     clients: MilvusRegistry[Key] = MilvusRegistry(
         scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only
     )
-    probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints)
-    gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
+    probe = acting.probe(allowed_endpoints)
+    gateway = Gateway(acting.clients(clients), scrubber, allowed_endpoints=allowed_endpoints)
     probes = _probes(probe, wake, clock)
     heartbeat = Heartbeat(wake=wake)
     usage = LabelUsage(gateway, clock=clock)
     rendering = Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=owner_id)
     canary = Canary(gateway, owner_id=owner_id, accepted_ids=accepted_ids, clock=clock, today=_today, wake=wake)
     gate, pending = ProviderGate(clock), Pending(clock)
-    converge = Converge(gate=gate, pending=pending)
+    converge = acting.converge(gate=gate, pending=pending)
     collections = CollectionController(
         gateway=gateway,
         converge=converge,
-        changes=Changes(converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock)),
+        changes=acting.changes(converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock)),
         pending=pending,
         gate=gate,
         absences=Absences(clock),

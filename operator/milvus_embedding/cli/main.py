@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "run": ("milvus_embedding.cli.run", "Run the operator."),
     "validate": ("milvus_embedding.cli.validate", "Check manifests without a cluster."),
     "render": ("milvus_embedding.cli.render", "Print the configuration that Milvus would get."),
+    "plan": ("milvus_embedding.cli.plan", "Show what apply would do; nothing is changed."),
     "apply": ("milvus_embedding.cli.apply", "Carry out manifests without Kubernetes."),
     "dev": ("milvus_embedding.devkit.dev", "Tools for developers."),
 }
