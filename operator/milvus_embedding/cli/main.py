@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "render": ("milvus_embedding.cli.render", "Print the configuration that Milvus would get."),
     "plan": ("milvus_embedding.cli.plan", "Show what apply would do; nothing is changed."),
     "apply": ("milvus_embedding.cli.apply", "Carry out manifests without Kubernetes."),
+    "status": ("milvus_embedding.cli.status", "Show how things stand in a cluster."),
     "dev": ("milvus_embedding.devkit.dev", "Tools for developers."),
 }
 _PROGRAM: Final = "milvus-embedding"

@@ -12,7 +12,7 @@ from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
 from tests.unit.cli.process import KEYS, Command
 
-Edit = Callable[[dict[str, Any]], None]
+Edit = Callable[[dict[str, Any]], object]
 Plan = Callable[..., tuple[int, dict[str, Any]]]
 
 
