@@ -1,16 +1,14 @@
 """`milvus-embedding apply`: the operator's work on manifests in files, once, without Kubernetes."""
 
 import asyncio
-import re
 import time
 from pathlib import Path
-from typing import Final
 
 import click
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
-from milvus_embedding.cli.inputs import count, errors, files_option, load
+from milvus_embedding.cli.inputs import count, errors, files_option, load, milvus_uri
 from milvus_embedding.cli.outputs import output_option
 from milvus_embedding.controllers.base import Note
 from milvus_embedding.domain.scrub import Scrubber
@@ -23,8 +21,6 @@ from milvus_embedding.runtime.logs import configure
 from milvus_embedding.validation import validate_documents
 from milvus_embedding.validation.documents import SourcedDocument
 from milvus_embedding.validation.problems import Check, Severity
-
-_URI: Final = re.compile(r"https?://[^/?#\s@]+")
 
 
 @click.command()
@@ -112,10 +108,8 @@ def manifests_of(paths: tuple[str, ...], milvus: str | None, dashscope: str | No
 def _at(documents: list[SourcedDocument], milvus: str | None) -> list[SourcedDocument]:
     if milvus is None:
         return documents
-    if not _URI.fullmatch(milvus):
-        raise click.UsageError("--milvus has to be http://host:port or https://host:port, without user and password")
     try:
-        return with_uri(documents, milvus)
+        return with_uri(documents, milvus_uri(milvus))
     except ValueError as error:
         raise click.UsageError(f"--milvus: {error}") from None
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from milvus_embedding.api.connection import Delivery, MilvusConnection
+from milvus_embedding.api.connection import Delivery
 from milvus_embedding.api.references import Key
-from milvus_embedding.cli.inputs import errors, files_option, load
+from milvus_embedding.cli.inputs import connection_key, errors, files_option, load
 from milvus_embedding.domain.rendering.document import to_yaml
 from milvus_embedding.files.base_file import BaseFileError, merge
 from milvus_embedding.files.directory import environment_file, write_private
@@ -53,7 +53,7 @@ def render(
     """
     if base is not None and output is not None and base.resolve() == output.resolve():
         raise click.UsageError("--output is the --base file, which stays as it is: name another file")
-    offline = _offline(paths, _key(connection), allow_missing=allow_missing)
+    offline = _offline(paths, connection_key(connection), allow_missing=allow_missing)
     for sentence in offline.left_out:
         click.echo(f"left out: {sentence}", err=True)
     text = _text(offline if show_secrets else offline.masked(), form, base, mask=not show_secrets)
@@ -103,12 +103,3 @@ def _merged(base: Path, offline: Offline, *, mask: bool) -> str:
     except (BaseFileError, UnicodeDecodeError) as error:
         reason = error if isinstance(error, BaseFileError) else "it is not UTF-8"
         raise click.ClickException(f"--base {base}: {reason}") from None
-
-
-def _key(connection: str | None) -> Key | None:
-    if connection is None:
-        return None
-    namespace, slash, name = connection.partition("/")
-    if not slash or not namespace or not name:
-        raise click.UsageError(f"--connection is {connection[:80]!r}; write it as namespace/name")
-    return Key(MilvusConnection.KIND, namespace, name)
