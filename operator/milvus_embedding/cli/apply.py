@@ -8,14 +8,14 @@ import click
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
-from milvus_embedding.cli.inputs import count, errors, files_option, load, milvus_uri
-from milvus_embedding.cli.outputs import output_option
+from milvus_embedding.cli.inputs import count, errors, examples, files_option, load, milvus_uri
+from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.controllers.base import Note
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import OWNER, FileKube
 from milvus_embedding.files.manifests import Manifests, Place, sort, with_provider_url, with_uri
-from milvus_embedding.files.report import as_json, table
+from milvus_embedding.files.report import as_data, table
 from milvus_embedding.files.session import Options, Session
 from milvus_embedding.runtime.logs import configure
 from milvus_embedding.validation import validate_documents
@@ -23,7 +23,12 @@ from milvus_embedding.validation.documents import SourcedDocument
 from milvus_embedding.validation.problems import Check, Severity
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "milvus-embedding apply -f manifests/ --milvus http://localhost:19530",
+        "milvus-embedding apply -f manifests/ --write-config /etc/milvus/embedding",
+    )
+)
 @files_option
 @click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")
 @click.option("--dashscope", metavar="URL", help="Endpoint of DashScope, in place of the connections'.")
@@ -39,7 +44,7 @@ from milvus_embedding.validation.problems import Check, Severity
 @click.option("--owner", default=OWNER, show_default=True, help="Owner id stamped on collections.")
 @click.option("--accept-owner", multiple=True, metavar="ID", help="A former owner id that is taken for ours.")
 @click.option("--allow-endpoint", multiple=True, metavar="PATTERN", help="Addresses that may be used; default: all.")
-@output_option("text", "json")
+@output_option("text", "json", "yaml")
 @click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")
 @click.pass_context
 def apply(
@@ -57,7 +62,8 @@ def apply(
 ) -> None:
     """Carry out manifests without Kubernetes: render the configuration, create and check collections.
 
-    Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready.
+    Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready. See
+    with plan what it would do.
     """
     scrubber = Scrubber()
     quieten(scrubber, verbose=verbose)
@@ -67,7 +73,7 @@ def apply(
     options = Options(owner=owner, accept_owner=accept_owner, allow_endpoint=allow_endpoint)
     session = Session(kube, scrubber, options=options, report=_Progress())
     results = asyncio.run(session.run(timeout))
-    click.echo(as_json(results) if output == "json" else table(results))
+    click.echo(table(results) + "\n" if output == "text" else dump(as_data(results), output), nl=False)
     unready = [result for result in results if not result.is_ready]
     if unready:
         timed_out = "" if all(result.is_final for result in results) else f" within {timeout:g} s"

@@ -10,7 +10,7 @@ import click
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.cli.apply import quieten
-from milvus_embedding.cli.inputs import connection_key, count, milvus_uri
+from milvus_embedding.cli.inputs import connection_key, count, examples, milvus_uri
 from milvus_embedding.clients.milvus.port import MilvusError
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.clients.milvus.target import Target, TlsFiles
@@ -23,7 +23,13 @@ from milvus_embedding.files.importing.writing import TakenError, as_text, write
 _STDOUT = "-"
 
 
-@click.command(name="import")
+@click.command(
+    name="import",
+    epilog=examples(
+        "milvus-embedding import --milvus http://localhost:19530 -n search --to manifests/",
+        "milvus-embedding import --milvus http://localhost:19530 --collection 'docs*' --connection milvus/milvus",
+    ),
+)
 @click.option(
     "--milvus", metavar="URI", required=True, help="Address of Milvus: http://host:port or https://host:port."
 )
@@ -46,14 +52,10 @@ def import_(
     target: str,
     verbose: bool,
 ) -> None:
-    r"""Write manifests that equal the collections of a Milvus; nothing is changed there.
+    """Write manifests that equal the collections of a Milvus; nothing is changed there.
 
     User and password are taken from MILVUS_USERNAME and MILVUS_PASSWORD, or MILVUS_TOKEN. What cannot be declared is
     told in comments; no API key is ever printed. Check the result with validate and plan before you apply it.
-
-    \b
-    milvus-embedding import --milvus http://localhost:19530 -n search --to manifests/
-    milvus-embedding import --milvus http://localhost:19530 --collection 'docs*' --connection milvus/milvus
     """
     uri = milvus_uri(milvus)
     scrubber = Scrubber()

@@ -19,6 +19,11 @@ _STDIN = "-"
 _URI: Final = re.compile(r"https?://[^/?#\s@]+")
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's help: command lines, each on a line of its own."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
 def files_option(command: F) -> F:
     """Adds `-f PATH…` as the argument `paths`."""
     return click.option(

@@ -62,7 +62,7 @@ def _without_devkit() -> click.Command:
 def cli() -> None:
     """Embedding-enabled Milvus collections, declared.
 
-    `run` is the operator in a cluster; the other commands work from files.
+    `run` is the operator in a cluster, and `status` looks at one; the other commands work from files.
     """
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from milvus_embedding.cli.apply import folder, manifests_of, quieten
-from milvus_embedding.cli.inputs import files_option
+from milvus_embedding.cli.inputs import examples, files_option
 from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import KeptDirectory
@@ -16,7 +16,12 @@ from milvus_embedding.files.planning.report import as_data, as_text
 from milvus_embedding.files.session import Options
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "milvus-embedding plan -f manifests/ --milvus http://localhost:19530",
+        "kustomize build . | milvus-embedding plan -f - --owner my-cluster -o json",
+    )
+)
 @files_option
 @click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")
 @click.option(
@@ -52,15 +57,11 @@ def plan(
     output: str,
     verbose: bool,
 ) -> None:
-    r"""Show what apply would do, step by step; nothing is changed anywhere.
+    """Show what apply would do, step by step; nothing is changed anywhere.
 
     Milvus is only asked, DashScope not at all, and no API key is needed: Secrets may be missing from the files.
     Exits with 0 if there is nothing to do, 2 if there are changes, 3 if some of them wait for an approval, and 1 if
     something cannot be done or found out.
-
-    \b
-    milvus-embedding plan -f manifests/ --milvus http://localhost:19530
-    kustomize build . | milvus-embedding plan -f - --owner my-cluster -o json
     """
     scrubber = Scrubber()
     quieten(scrubber, verbose=verbose)

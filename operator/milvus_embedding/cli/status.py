@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from milvus_embedding.api.kinds import KINDS
+from milvus_embedding.cli.inputs import examples
 from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.clients.kube.adapter import KubeAdapter
 from milvus_embedding.clients.kube.connect import NoClusterError, connect, namespace_of
@@ -28,7 +29,7 @@ _KINDS: Final = {
 }
 
 
-@click.command()
+@click.command(epilog=examples("milvus-embedding status -A", "milvus-embedding status -n search mcol/docs"))
 @click.argument("objects", nargs=-1, metavar="[KIND/NAME]...")
 @click.option("-n", "--namespace", metavar="NS", help="Namespace; default: that of the kubeconfig's context.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces.")
@@ -45,14 +46,10 @@ def status(
     context: str,
     output: str,
 ) -> None:
-    r"""Show connections, labels, credentials and collections with what each waits for, and the command that approves.
+    """Show connections, labels, credentials and collections with what each waits for, and the command that approves.
 
     Reads the four kinds with your own permissions, and nothing else. Exits with 0 if everything is Ready, 2 if
     something is not, and 1 if that cannot be found out.
-
-    \b
-    milvus-embedding status -A
-    milvus-embedding status -n search mcol/docs
     """
     if namespace is not None and all_namespaces:
         raise click.UsageError("-n and -A do not go together")

@@ -70,7 +70,7 @@ def config(command: Command, manifests: Path, tmp_path: Path) -> Path:
     """A folder that Milvus can start with."""
     folder = tmp_path / "config"
     folder.mkdir()
-    command("render", "-f", manifests, "--show-secrets", "--output", folder / "user.yaml")
+    command("render", "-f", manifests, "--show-secrets", "--to", folder / "user.yaml")
     return folder
 
 
