@@ -27,6 +27,8 @@ from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
 from milvus_embedding.controllers.collection.deletion.deletions import Deletions
+from milvus_embedding.controllers.collection.losses import Losses
+from milvus_embedding.controllers.collection.ownership import Ownership
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -114,8 +116,8 @@ def build(
             accepted_ids=accepted_ids,
             read_only=read_only,
         ),
-        owner_id=owner_id,
-        accepted_ids=accepted_ids,
+        losses=Losses(clock),
+        ownership=Ownership(owner_id=owner_id, accepted_ids=accepted_ids, clock=clock),
     )
     controllers: dict[str, Controller[Any]] = {
         MilvusConnection.KIND: ConnectionController(
