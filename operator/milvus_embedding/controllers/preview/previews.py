@@ -5,7 +5,7 @@ Everything up to the decision is the operator's own: resolving, looking, ownersh
 
 from dataclasses import dataclass, field
 
-from milvus_embedding.api.collection import ChangeClass, ChangePolicy, DriftPolicy, PlanEstimate
+from milvus_embedding.api.collection import AdoptionPolicy, ChangeClass, ChangePolicy, DriftPolicy, PlanEstimate
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import Milvus, MilvusError
 from milvus_embedding.controllers.blocked import Blocked
@@ -15,6 +15,7 @@ from milvus_embedding.controllers.collection.converge import Converge, Subject
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.planning.approval import UnderWay
 from milvus_embedding.domain.planning.capabilities import capabilities
 from milvus_embedding.domain.planning.deciding import Decision, decide
 from milvus_embedding.domain.planning.estimate import estimate
@@ -52,8 +53,9 @@ class Previews:
     databases: dict[Key, set[str]] = field(default_factory=dict)
     stampings: dict[tuple[Key, str, str], Stamping] = field(default_factory=dict)
 
-    def stamping(self, connection: Key, want: Desired) -> Stamping | None:
-        return self.stampings.get((connection, want.database, want.name))
+    def note(self, case: Case, decision: Decision, have: Observed, costs: PlanEstimate | None = None) -> None:
+        preview = Preview(want=case.subject.want, decision=decision, have=have, estimate=costs)
+        self.found[case.collection.key] = preview
 
 
 class PreviewConverge(Converge):
@@ -93,9 +95,15 @@ class PreviewChanges(Changes):
         decision = self.decide(case, have, None)
         want, milvus = case.subject.want, case.subject.milvus
         rows = await _rows(milvus, want, have) if decision.plan.class_ is ChangeClass.REBUILD else None
-        costs = estimate(decision.plan, have, rows=rows)
-        self._previews.found[case.collection.key] = Preview(want=want, decision=decision, have=have, estimate=costs)
+        self._previews.note(case, decision, have, estimate(decision.plan, have, rows=rows))
         return Result(decision, have)
+
+    def decide(self, case: Case, have: Observed | None, under_way: UnderWay | None) -> Decision:
+        """What is only observed is never carried out: this is all that there is to note."""
+        decision = super().decide(case, have, under_way)
+        if have is not None and case.collection.spec.adoption_policy is AdoptionPolicy.OBSERVE:
+            self._previews.note(case, decision, have)
+        return decision
 
 
 async def _rows(milvus: Milvus, want: Desired, have: Observed) -> int | None:

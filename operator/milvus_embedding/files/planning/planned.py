@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     UNCHANGED = "Unchanged"
     CREATE = "Create"
     ADOPT = "Adopt"
+    HAND_OVER = "HandOver"
     CHANGE = "Change"
     PAUSED = "Paused"
     BLOCKED = "Blocked"
@@ -95,7 +96,9 @@ class Planned:
             return 1
         if any(c.count(Fate.WAITS) for c in self.collections):
             return 3
-        changing = self.having(Outcome.CREATE, Outcome.ADOPT) or any(c.count(Fate.RUNS) for c in self.collections)
+        changing = self.having(Outcome.CREATE, Outcome.ADOPT, Outcome.HAND_OVER) or any(
+            c.count(Fate.RUNS) for c in self.collections
+        )
         return 2 if changing or any(c.changes for c in self.configurations) else 0
 
     def having(self, *outcomes: Outcome) -> int:

@@ -1,6 +1,7 @@
 """Runs the controllers as `apply` does, with parts that change nothing, and gathers what they would do."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -122,31 +123,41 @@ def _troubles(results: Sequence[Result]) -> Iterator[Trouble]:
 
 def _collection(result: Result, collection: MilvusCollection, previews: Previews) -> CollectionPlan:
     preview = previews.found.get(result.key)
-    if preview is None:
-        outcome = Outcome.PAUSED if result.reason == Reason.PAUSED else Outcome.BLOCKED
-        reason, message = result.reason or "Undecided", result.message or "it was not decided within the time given"
-        return CollectionPlan(
-            namespace=collection.namespace, name=collection.name, outcome=outcome, reason=reason, message=message
-        )
-    want, decision, have = preview.want, preview.decision, preview.have
     connection = _connection_of(collection)
-    stamping = previews.stamping(connection, want)
-    made = want.database in previews.databases.get(connection, set())
-    return CollectionPlan(
+    database, name = collection.spec.database, collection.effective_collection_name
+    stamping = previews.stampings.get((connection, database, name))
+    common = CollectionPlan(
         namespace=collection.namespace,
         name=collection.name,
+        outcome=Outcome.HAND_OVER if stamping is not None else _unplanned(result),
+        collection=f"{database}.{name}",
+        owner_before=stamping.before if stamping is not None else "",
+        owner_after=stamping.after if stamping is not None else "",
+    )
+    if preview is None:
+        if common.outcome in (Outcome.HAND_OVER, Outcome.UNCHANGED):
+            return common
+        reason, message = result.reason or "Undecided", result.message or "it was not decided within the time given"
+        return replace(common, reason=reason, message=message)
+    decision, have = preview.decision, preview.have
+    return replace(
+        common,
         outcome=_outcome(preview, adopts=stamping is not None),
-        collection=f"{want.database}.{have.name if have is not None else want.name}",
         id=have.id if have is not None else "",
         hash=decision.plan.hash,
         class_=decision.plan.class_,
         steps=tuple(_steps(preview)),
-        creates=creation(want) if have is None else (),
-        creates_database=want.database if made else "",
-        owner_before=stamping.before if stamping is not None else "",
-        owner_after=stamping.after if stamping is not None else "",
+        creates=creation(preview.want) if have is None else (),
+        creates_database=database if database in previews.databases.get(connection, set()) else "",
         estimate=preview.estimate,
     )
+
+
+def _unplanned(result: Result) -> Outcome:
+    """Of a collection that no plan was made for."""
+    if result.reason == Reason.PAUSED:
+        return Outcome.PAUSED
+    return Outcome.UNCHANGED if result.is_ready else Outcome.BLOCKED
 
 
 def _connection_of(collection: MilvusCollection) -> Key:

@@ -28,6 +28,7 @@ _HEADS: Final = {
     Outcome.UNCHANGED: "as declared",
     Outcome.CREATE: "is created",
     Outcome.ADOPT: "is adopted",
+    Outcome.HAND_OVER: "is handed over",
     Outcome.CHANGE: "differs",
     Outcome.PAUSED: "is paused",
     Outcome.BLOCKED: "cannot be planned",
@@ -52,6 +53,7 @@ def summary(planned: Planned) -> str:
     parts = {
         "to create": planned.having(Outcome.CREATE),
         "to adopt": planned.having(Outcome.ADOPT),
+        "to hand over": planned.having(Outcome.HAND_OVER),
         "changes to make": sum(step.fate is Fate.RUNS for step in steps),
         "waiting for an approval": sum(step.fate is Fate.WAITS for step in steps),
         "refused or not possible": sum(step.fate in (Fate.REFUSED, Fate.UNSUPPORTED) for step in steps),
