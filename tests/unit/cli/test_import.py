@@ -92,10 +92,17 @@ def test_the_way_back_has_no_errors_and_nothing_to_change(
 
     checked = command("validate", "-f", folder)
     assert (checked.status, checked.out) == (0, "")
-    planned = json.loads(command("plan", "-f", folder, "-o", "json").out)
-    [collection] = planned["collections"]
-    assert collection["steps"] == []
-    assert "it equals the spec" in collection["message"]
+    before = by_hand.changing_calls
+    planned = command("plan", "-f", folder, "-o", "json")
+    [collection] = json.loads(planned.out)["collections"]
+    assert json.loads(planned.out)["problems"] == []
+    assert (planned.status, collection["outcome"], collection["steps"]) == (2, "Adopt", [])
+    assert (collection.get("ownerFrom"), collection["ownerTo"]) == (None, "files/default/old-docs")
+    assert by_hand.changing_calls == before
+
+    assert command("apply", "-f", folder).status == 0
+    planned = command("plan", "-f", folder)
+    assert (planned.status, planned.out.splitlines()[-1]) == (0, "Plan: 1 unchanged.")
 
 
 def test_the_same_again_writes_nothing_and_other_files_are_left_alone(

@@ -179,6 +179,26 @@ def test_the_configuration_is_compared_with_what_apply_kept(
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == before
 
 
+@pytest.mark.usefixtures("applied")
+def test_what_is_only_observed_is_compared_and_never_to_be_done(plan: Plan, manifests: Path) -> None:
+    changed = {"adoptionPolicy": "Observe", "aliases": ["library"]}
+    edit(manifests, "MilvusCollection", lambda spec: spec.update(changed))
+    status, data = plan()
+    assert (status, [step["fate"] for step in data["collections"][0]["steps"]]) == (0, ["Held"])
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_hand_over_is_part_of_the_plan(plan: Plan, manifests: Path) -> None:
+    documents = list(yaml.safe_load_all(manifests.read_text()))
+    for document in documents:
+        if document["kind"] == "MilvusCollection":
+            document["metadata"]["annotations"] = {"embedding.milvus.io/release-to": "other/docs"}
+    manifests.write_text(yaml.safe_dump_all(documents))
+    status, data = plan()
+    [collection] = data["collections"]
+    assert (status, collection["outcome"], collection["ownerTo"]) == (2, "HandOver", "files/other/docs")
+
+
 def test_a_milvus_that_does_not_answer_is_told_at_once(command: Command, manifests: Path) -> None:
     ended = command("plan", "-f", manifests, "--milvus", "http://127.0.0.1:1", "--timeout", 50)
     assert ended.status == 1
