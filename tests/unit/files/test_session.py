@@ -77,7 +77,10 @@ def test_what_differs_in_milvus_is_shown_below_the_table_and_in_json() -> None:
         "  aliases[b]: declared nothing, in Milvus b",
     ]
     (listed,) = as_data([outcome])
-    assert listed["drift"][0] == {"path": "fields[a].maxLength", "want": "2", "have": "1"}
+    assert listed["drift"] == [
+        {"path": "fields[a].maxLength", "want": "2", "have": "1"},
+        {"path": "aliases[b]", "want": "", "have": "b"},
+    ]
 
 
 def test_the_drift_of_a_status_is_read() -> None:
