@@ -25,9 +25,9 @@ def adoption_allowed(bench: Bench) -> None:
     bench.apply(connection(allowedAdoption={"from": "All"}))
 
 
-def somebodys(bench: Bench, **changes: object) -> StoredCollection:
+def somebodys(bench: Bench, *, owner: str | None = None, **changes: object) -> StoredCollection:
     """The manual's collection, made by hand, and the manual's objects that may adopt it."""
-    stored = bench.milvus.add_collection("docs", the_manuals(**changes))
+    stored = bench.milvus.add_collection("docs", the_manuals(owner=owner, **changes))
     bench.quickstart()
     adoption_allowed(bench)
     return stored

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from milvus_embedding.clients.milvus.port import OutcomeUnknown, PermissionDenied, Unimplemented, Unreachable
+from milvus_embedding.clients.milvus.port import (
+    MilvusError,
+    OutcomeUnknown,
+    PermissionDenied,
+    Unimplemented,
+    Unreachable,
+)
 from milvus_embedding.controllers.base import Stale
 from milvus_embedding.domain.ownership import ADOPTED, IDENTITY, OWNER
 from tests.fakes.milvus import FakeMilvus
@@ -126,7 +132,7 @@ async def test_a_grant_withdrawn_takes_the_differences_back(bench: Bench) -> Non
     assert "drift" not in bench.world.status(DOCS)
 
 
-CANNOT: dict[str, tuple[Exception, str]] = {
+CANNOT: dict[str, tuple[MilvusError, str]] = {
     "an old server that does not know the call": (Unimplemented("unknown method AlterCollection"), "UnsupportedServer"),
     "a user that may not": (PermissionDenied("no privilege AlterCollection"), "PermissionDenied"),
 }
@@ -137,7 +143,7 @@ async def test_what_cannot_be_stamped_is_not_touched(bench: Bench, sentence: str
     error, reason = CANNOT[sentence]
     somebodys(bench)
     await others_settled(bench)
-    bench.milvus.fail_before("alter_properties", *[error] * 9)  # type: ignore[list-item]
+    bench.milvus.fail_before("alter_properties", *[error] * 9)
 
     for _ in range(6):
         await bench.reconcile(DOCS)
