@@ -36,6 +36,8 @@ class Request:
     namespace: str
     name: str
     code: int
+    is_namespace_ending: bool = False
+    """Refused because of the namespace, in which nobody may create anything while it is being deleted."""
 
     @property
     def changes(self) -> bool:
@@ -52,7 +54,8 @@ def requests(log: Path, *, user: str = OPERATOR) -> Iterator[Request]:
             # Of a watch that is still open there is no more than its start.
             if event["user"].get("username") != user or event["stage"] not in ("ResponseStarted", "ResponseComplete"):
                 continue
-            target = event.get("objectRef", {})
+            target, answer = event.get("objectRef", {}), event.get("responseStatus", {})
+            causes = (answer.get("details") or {}).get("causes", [])
             yield Request(
                 verb=event["verb"],
                 group=target.get("apiGroup", ""),
@@ -60,7 +63,8 @@ def requests(log: Path, *, user: str = OPERATOR) -> Iterator[Request]:
                 subresource=target.get("subresource", ""),
                 namespace=target.get("namespace", ""),
                 name=target.get("name", ""),
-                code=event.get("responseStatus", {}).get("code", 0),
+                code=answer.get("code", 0),
+                is_namespace_ending=any(cause.get("reason") == "NamespaceTerminating" for cause in causes),
             )
 
 

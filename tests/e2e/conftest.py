@@ -77,11 +77,8 @@ def operator(lab: Lab) -> Iterator[OperatorProcess]:
 @pytest.fixture
 def stage(lab: Lab, operator: OperatorProcess) -> Iterator[Stage]:
     """A Milvus in a namespace of its own, under the operator of this module, which must outlive the test."""
-    pid = operator.pid
-    with Stage(lab) as opened:
+    with operator.keeps_running(), Stage(lab) as opened:
         yield opened
-    assert operator.exit_code() is None, f"the operator ended; see {operator.log}"
-    assert operator.pid == pid
 
 
 @pytest.fixture
@@ -142,11 +139,8 @@ def fleet_operator(fleet_lab: Lab) -> Iterator[OperatorProcess]:
 @pytest.fixture
 def delivery(fleet_lab: Lab, fleet_operator: OperatorProcess) -> Iterator[Delivery]:
     """A namespace with a Milvus whose configuration is what its pods were started with; no pods yet."""
-    pid = fleet_operator.pid
-    with Delivery(fleet_lab) as opened:
+    with fleet_operator.keeps_running(), Delivery(fleet_lab) as opened:
         yield opened
-    assert fleet_operator.exit_code() is None, f"the operator ended; see {fleet_operator.log}"
-    assert fleet_operator.pid == pid
 
 
 @pytest.fixture(scope="module")
@@ -172,11 +166,8 @@ def ahead(
 @pytest.fixture
 def running(ahead: Ahead, fleet_operator: OperatorProcess) -> Iterator[Delivery]:
     """As `delivery`, and `bring_up` is done: with everything from the connection to the collection, Ready."""
-    pid = fleet_operator.pid
-    with ahead.take() as opened:
+    with fleet_operator.keeps_running(), ahead.take() as opened:
         yield opened
-    assert fleet_operator.exit_code() is None, f"the operator ended; see {fleet_operator.log}"
-    assert fleet_operator.pid == pid
 
 
 @contextlib.contextmanager

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import http.client
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.e2e.api import Api, Refused
+from tests.e2e.turns import Turns
 from tests.e2e.workloads import PROXY, STANDALONE, component_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ Body = dict[str, Any]
 
 START, END = "lab.test/start", "lab.test/end"
 RUNNING, SLOW, NOW = "Running", "slow", "now"
-_INTERVAL = 0.1
 _NOTHING = b"{}\n"
 
 
@@ -40,14 +39,15 @@ class NotThereError(Exception):
     """Something that the pod needs to start."""
 
 
-class Kubelet:
-    """Use it in a with statement. `serve` gets what the oldest pod that serves was started with, whenever it changes:
+class Kubelet(Turns):
+    """`serve` gets what the oldest pod that serves was started with, whenever it changes:
     as long as one old pod takes requests, an application may get its answers.
 
     trouble: component -> why its new pods do not start. lingering: components whose deleted pods stay Terminating.
     """
 
     def __init__(self, api: Api, namespace: str, serve: Callable[[Started], None]) -> None:
+        super().__init__(f"kubelet of {namespace}")
         self.trouble: dict[str, str] = {}
         self.lingering: set[str] = set()
         self.starts: Counter[str] = Counter()
@@ -57,16 +57,6 @@ class Kubelet:
         self._served: Started | None = None
         self._started: dict[str, Started] = {}
         self._waiting: dict[str, str] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"kubelet of {namespace}", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
 
     def let_go(self) -> None:
         """Pods that stay Terminating end now, and later ones do not stay."""
@@ -82,16 +72,7 @@ class Kubelet:
     def started_with(self, pod: Body) -> Started | None:
         return self._started.get(pod["metadata"]["uid"])
 
-    def _run(self) -> None:
-        while not self._stopped.wait(_INTERVAL):
-            try:
-                self.sync()
-            except (Refused, OSError, http.client.HTTPException):
-                # The API server is down, or an object went: the next turn sees.
-                continue
-
     def sync(self) -> None:
-        """Looks once."""
         pods = self.pods()
         for pod in pods:
             if pod["spec"].get("nodeName") and "deletionTimestamp" not in pod["metadata"]:

@@ -262,6 +262,14 @@ class OperatorProcess:
         assert self._process is not None
         return self._process.pid
 
+    @contextlib.contextmanager
+    def keeps_running(self) -> Iterator[None]:
+        """What is done inside must neither end nor replace it."""
+        pid = self.pid
+        yield
+        assert self.exit_code() is None, f"the operator ended; see {self.log}"
+        assert self.pid == pid
+
     def ask(self, path: str) -> tuple[int, str]:
         """A GET of its health address: status (0 without an answer) and text."""
         try:

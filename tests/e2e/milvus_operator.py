@@ -7,17 +7,17 @@ before a pod counts as available.
 
 from __future__ import annotations
 
-import http.client
-import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.e2e import workloads
-from tests.e2e.api import Api, Refused
+from tests.e2e.turns import Turns
 from tests.e2e.workloads import Mounting, deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.api import Api
 
 Body = dict[str, Any]
 
@@ -26,40 +26,21 @@ COMPONENTS = {
     "standalone": {"standalone": workloads.STANDALONE},
 }
 PAUSE = "milvus.io/pause-reconcile"
-_INTERVAL = 0.1
 _BARE = Mounting(is_mounted=False)
 
 
-class MilvusOperator:
-    """Use it in a with statement. Serves one namespace; `endpoint` is what it tells of every Milvus there."""
+class MilvusOperator(Turns):
+    """Serves one namespace; `endpoint` is what it tells of every Milvus there."""
 
     def __init__(self, api: Api, namespace: str, endpoint: str) -> None:
+        super().__init__(f"milvus-operator of {namespace}")
         self.writes: Counter[str] = Counter()
         """How often it wrote each Deployment."""
         self._api = api
         self._namespace = namespace
         self._endpoint = endpoint
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"milvus-operator of {namespace}", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_INTERVAL):
-            try:
-                self.sync()
-            except (Refused, OSError, http.client.HTTPException):
-                # The API server is down, or something changed meanwhile: the next turn sees.
-                continue
 
     def sync(self) -> None:
-        """Looks once."""
         for milvus in self._api.get(self._milvuses())["items"]:
             is_held = milvus["metadata"].get("annotations", {}).get(PAUSE) == "true"
             if not is_held and "deletionTimestamp" not in milvus["metadata"]:

@@ -99,15 +99,17 @@ def exercise(stage: Stage) -> None:
 def test_nothing_is_refused_and_nothing_is_granted_for_nothing(made: set[audit.Request]) -> None:
     permissions = granted()
 
-    # Into a namespace that is being deleted nobody may create anything: elsewhere Events are taken.
-    events = {r.code for r in made if (r.verb, r.resource) == ("create", "events")}
-    assert events & {200, 201}
     refused = [request for request in made if request.code in (401, 403)]
-    assert [request for request in refused if (request.verb, request.resource) != ("create", "events")] == []
+    assert [request for request in refused if not is_event_of_the_end(request)] == []
     unused = [permission for permission in permissions if not any(map(permission.covers, made))]
     assert [permission for permission in unused if (permission.verb, permission.resource) not in RARE] == []
     resources = [request for request in made if request.resource and request.resource not in EVERYBODY]
     assert [request for request in resources if not any(p.covers(request) for p in permissions)] == []
+
+
+def is_event_of_the_end(request: audit.Request) -> bool:
+    """What happens to the last objects of a namespace can be told, but not there any more."""
+    return (request.verb, request.resource) == ("create", "events") and request.is_namespace_ending
 
 
 def test_nothing_but_secrets_and_statuses_and_events_and_finalizers_is_written_and_what_is_rolled(

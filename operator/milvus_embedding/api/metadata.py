@@ -1,7 +1,7 @@
 """Object metadata, and what the four kinds have in common."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar, Final, Self
 
 from pydantic import ValidationError
@@ -27,6 +27,11 @@ class Metadata(Model):
     finalizers: tuple[str, ...] = ()
     annotations: FrozenMap[str] = EMPTY_MAP
     labels: FrozenMap[str] = EMPTY_MAP
+
+
+def seniority(created: datetime | None, name: str) -> tuple[bool, str, str]:
+    """Sorts the older first. Manifests have no creation time: they come after what exists, in the order of names."""
+    return (created is None, created.astimezone(UTC).isoformat() if created else "", name)
 
 
 class Resource(Model):
@@ -60,6 +65,11 @@ class Resource(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @property
+    def seniority(self) -> tuple[bool, str, str]:
+        """Among those of one kind the older one is less."""
+        return seniority(self.metadata.creation_timestamp, f"{self.namespace}/{self.name}")
 
     @property
     def is_deleted(self) -> bool:

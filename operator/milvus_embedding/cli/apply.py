@@ -11,6 +11,7 @@ from milvus_embedding.api.references import Key
 from milvus_embedding.cli.inputs import count, errors, examples, files_option, load, milvus_uri
 from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.controllers.base import Note
+from milvus_embedding.domain.endpoints import check_pattern
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import OWNER, FileKube
@@ -65,6 +66,9 @@ def apply(
     Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready. See
     with plan what it would do.
     """
+    for pattern in allow_endpoint:
+        if (problem := check_pattern(pattern)) is not None:
+            raise click.ClickException(problem)
     scrubber = Scrubber()
     quieten(scrubber, verbose=verbose)
     manifests = manifests_of(paths, milvus, dashscope, verb="changed")

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from milvus_embedding.api.connection import LabelState, MilvusConnection, Verify
 from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
@@ -28,7 +27,7 @@ from milvus_embedding.controllers.eligibility import (
 )
 from milvus_embedding.controllers.keys import read_key
 from milvus_embedding.controllers.probes import KeyProbes
-from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
+from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, parse_time, true, unknown, with_summary
 from milvus_embedding.domain.labels import fold
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.rendering import state
@@ -163,7 +162,7 @@ class CredentialController:
         """After a restart: the rendered Secret remembers which value embedded, and when."""
         entry, url = (await memory.labels()).get(label), provider_url(memory.connection)
         if entry is not None and entry.owner == owner_of(credential) and is_proof(entry, value, url):
-            at = _moment(entry.proven_at)
+            at = parse_time(entry.proven_at)
             if at is not None:
                 self._probes.trust(credential.key, value, url, at=at)
 
@@ -304,10 +303,3 @@ def _ready(valid: Assertion, delivered: Assertion, *others: Assertion) -> Assert
     note = "" if valid.status is Truth.TRUE else f"; {valid.message}"
     told = "rendered" if delivered.status is Truth.UNKNOWN else "in all pods of Milvus"
     return true("Ready", Reason.READY, f"the key is {told}{note}")
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None

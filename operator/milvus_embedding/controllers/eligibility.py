@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from milvus_embedding.api.connection import Delivery, MilvusConnection, RolloutStrategy
 from milvus_embedding.api.credential import EmbeddingCredential
+from milvus_embedding.api.references import Key
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.references import connection_for_credentials
@@ -18,6 +19,12 @@ LABELS_SHOWN = 500
 def owner_of(credential: EmbeddingCredential) -> str:
     """namespace/name, as the rendered Secret remembers it."""
     return f"{credential.namespace}/{credential.name}"
+
+
+def credential_key(owner: str) -> Key:
+    """The other way round: the credential that an `owner_of` means."""
+    namespace, _, name = owner.partition("/")
+    return Key(EmbeddingCredential.KIND, namespace, name)
 
 
 def connection_of(credential: EmbeddingCredential, world: World) -> MilvusConnection:

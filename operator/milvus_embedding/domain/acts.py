@@ -1,6 +1,7 @@
-"""What is missing in Milvus and may be made without anybody noticing, one external call each.
+"""What a collection still lacks right after its creation, one external call each.
 
-Everything else that differs is a difference (compare.py): it is reported, never made to fit here.
+A newborn is completed without a plan: nothing of it is anybody's yet, so there is nothing to decide, to approve or to
+remember, and what a look would find is known. What stood before, whole or not, goes through planning/.
 """
 
 from dataclasses import dataclass

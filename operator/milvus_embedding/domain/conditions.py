@@ -5,7 +5,7 @@ lastTransitionTime moves only with a condition's status. A status that says noth
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from milvus_embedding.domain.reasons import Reason, ReasonClass
@@ -92,6 +92,17 @@ def merge_patch(old: Mapping[str, object], new: Mapping[str, object]) -> dict[st
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with seconds, as Kubernetes writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str | None, *, zone: tzinfo | None = None) -> datetime | None:
+    """The time that an ISO 8601 text means, None if it means none. One that names no zone does only in `zone`."""
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    if found is None or (found.tzinfo is None and zone is None):
+        return None
+    return found.replace(tzinfo=found.tzinfo or zone)
 
 
 def _condition(a: Assertion, before: Mapping[str, object] | None, generation: int, now: datetime) -> dict[str, object]:

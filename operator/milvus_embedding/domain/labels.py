@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from milvus_embedding.api.metadata import seniority
+
 PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -42,9 +44,8 @@ class Claim:
     created: datetime | None
 
     @property
-    def _seniority(self) -> tuple[bool, datetime, str]:
-        # Manifests have no creation time: they come after what exists, in the order of their names.
-        return (self.created is None, self.created or datetime.max, self.owner)
+    def seniority(self) -> tuple[bool, str, str]:
+        return seniority(self.created, self.owner)
 
 
 def assign(holders: Mapping[str, str], claims: Iterable[Claim]) -> dict[str, str]:
@@ -56,7 +57,7 @@ def assign(holders: Mapping[str, str], claims: Iterable[Claim]) -> dict[str, str
     """
     taken = {fold(label): (label, owner) for label, owner in sorted(holders.items())}
     winners: dict[str, str] = {}
-    for claim in sorted(claims, key=lambda c: c._seniority):
+    for claim in sorted(claims, key=lambda claim: claim.seniority):
         wanted = (claim.label, claim.owner)
         if taken.setdefault(fold(claim.label), wanted) == wanted:
             winners[claim.owner] = claim.label

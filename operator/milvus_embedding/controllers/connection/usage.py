@@ -14,7 +14,7 @@ from milvus_embedding.clients.kube.port import KubeError
 from milvus_embedding.clients.milvus.port import Milvus, MilvusError
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
-from milvus_embedding.controllers.eligibility import default_label
+from milvus_embedding.controllers.eligibility import credential_key, default_label
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.domain.canary import NAME_PREFIX, is_marked
 from milvus_embedding.domain.labels import fold
@@ -172,9 +172,3 @@ async def _unseen(owner: str, world: World) -> int:
         return int(await world.exists(key))
     except KubeError:
         return 1
-
-
-def credential_key(owner: str) -> Key:
-    """owner: namespace/name, as the rendered Secret remembers it."""
-    namespace, _, name = owner.partition("/")
-    return Key(EmbeddingCredential.KIND, namespace, name)

@@ -112,6 +112,7 @@ class Alteration(Base):
         self, request: milvus_pb2.AlterCollectionSchemaRequest, context: grpc.ServicerContext
     ) -> milvus_pb2.AlterCollectionSchemaResponse:
         if self.version < _SCHEMA_CHANGES_SINCE:
+            # As a servicer does of a method that it does not have: the client gets UNIMPLEMENTED.
             raise NotImplementedError
         record, action = self.record(request, context), request.action
         if action.WhichOneof("op") == "drop_request":

@@ -108,6 +108,7 @@ class Functions(Base):
 
     def _require(self, since: tuple[int, ...]) -> None:
         if self.version < since:
+            # As a servicer does of a method that it does not have: the client gets UNIMPLEMENTED.
             raise NotImplementedError
 
     def _replace_functions(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
-from milvus_embedding.domain.conditions import timestamp
+from milvus_embedding.domain.conditions import parse_time, timestamp
 from milvus_embedding.domain.labels import PATTERN
 from milvus_embedding.domain.rendering.documents import Document
 from milvus_embedding.domain.rendering.rotation import FIRST, Rotation
@@ -189,7 +189,7 @@ def _plain(entry: LabelMemory | Rotation | Document) -> dict[str, object]:
 
 
 def _moment(text: object) -> datetime:
-    moment = datetime.fromisoformat(str(text))
-    if moment.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return moment
+    found = parse_time(str(text))
+    if found is None:
+        raise ValueError("no time with a zone")
+    return found

@@ -23,6 +23,19 @@ def failure(code: object) -> bytes:
     return json.dumps({"code": code, "message": "private", "request_id": "r"}).encode()
 
 
+def resolved_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Every name has these addresses and no proxy; who asked for one is in the list that is returned."""
+    asked: list[str] = []
+
+    async def resolve(endpoint: str) -> list[str]:
+        asked.append(endpoint)
+        return list(addresses)
+
+    monkeypatch.setattr(adapter, "_resolve", resolve)
+    monkeypatch.setattr(adapter, "getproxies", dict)
+    return asked
+
+
 def probe_of(handler: Callable[[httpx.Request], httpx.Response]) -> HttpKeyProbe:
     return HttpKeyProbe(transport=httpx.MockTransport(handler))
 
@@ -73,18 +86,16 @@ async def test_the_request_is_dashscopes_native_one() -> None:
 
 
 async def test_without_a_url_the_native_endpoint_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_names(endpoint: str) -> bool:
-        return False
-
-    monkeypatch.setattr(adapter, "_is_link_local", no_names)
-    seen: list[str] = []
+    resolved_to(monkeypatch, "192.0.2.1")
+    seen: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(str(request.url))
+        seen.append(request)
         return httpx.Response(200, content=EMBEDDED)
 
     await probe_of(handler).probe(url="", key=KEY, model="text-embedding-v3")
-    assert seen == [NATIVE_ENDPOINT]
+    [request] = seen
+    assert str(request.url.copy_with(host=request.headers["Host"])) == NATIVE_ENDPOINT
 
 
 async def test_a_redirect_is_not_followed() -> None:

@@ -16,7 +16,7 @@ from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection.deletion.finalizer import bears, drops
 from milvus_embedding.controllers.collection.deletion.outcome import WAY_OUT, Again
-from milvus_embedding.domain.conditions import timestamp
+from milvus_embedding.domain.conditions import parse_time, timestamp
 from milvus_embedding.domain.reasons import Reason
 
 MOST: Final = 3
@@ -75,11 +75,8 @@ def _confirmed(connection: MilvusConnection, asked: datetime) -> bool:
     told = connection.metadata.annotations.get(CONFIRM_DELETIONS, "").strip()
     if told == "true":
         return True
-    try:
-        until = datetime.fromisoformat(told)
-    except ValueError:
-        return False
-    return until.tzinfo is not None and asked <= until
+    until = parse_time(told)
+    return until is not None and asked <= until
 
 
 def _waiting(connection: MilvusConnection, world: World) -> list[MilvusCollection]:

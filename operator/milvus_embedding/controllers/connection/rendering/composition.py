@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from milvus_embedding.api.connection import MilvusConnection, RolloutStrategy, Verify
 from milvus_embedding.api.credential import EmbeddingCredential, RotationStatus
-from milvus_embedding.controllers.eligibility import is_environment, owner_of
+from milvus_embedding.controllers.eligibility import is_environment
 from milvus_embedding.domain.delivery.running import Running
 from milvus_embedding.domain.rendering import document, rotation, state
 from milvus_embedding.domain.rendering.documents import Document, Documents, digest, followed_by, renamed, target
@@ -217,7 +217,7 @@ def without_room(
     sizes = {label: _size(label, entry, composed.present) for label, entry in labels.items() if label not in former}
     newcomers = [label for label in sizes if label in delivered]
     refused: list[str] = []
-    for label in sorted(newcomers, key=lambda label: _age(delivered[label]), reverse=True):
+    for label in sorted(newcomers, key=lambda label: delivered[label].seniority, reverse=True):
         if over <= 0:
             break
         refused.append(label)
@@ -236,11 +236,6 @@ def _bytes(memory: state.Memory, present: Document) -> int:
     digests = {label: present.digests.get(label, "") for label in memory}
     kept = state.State(memory, (dataclasses.replace(present, digests=digests),))
     return len(document.to_yaml(document.sections(keys, document.Provider()))) + len(state.dump(kept))
-
-
-def _age(credential: EmbeddingCredential) -> tuple[bool, str, str]:
-    created = credential.metadata.creation_timestamp
-    return (created is None, created.isoformat() if created else "", owner_of(credential))
 
 
 def missing_labels(

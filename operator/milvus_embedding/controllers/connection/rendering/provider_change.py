@@ -8,13 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from milvus_embedding.api.connection import MilvusConnection
-from milvus_embedding.api.credential import EmbeddingCredential
-from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.port import ProbeResult, Verdict
 from milvus_embedding.controllers.base import World
 from milvus_embedding.controllers.connection.rendering.composition import provider_url
 from milvus_embedding.controllers.connection.rendering.sources import Found
 from milvus_embedding.controllers.connection.usage import BY_DEFAULT, LabelUsage
+from milvus_embedding.controllers.eligibility import credential_key
 from milvus_embedding.controllers.probes import KeyProbes
 from milvus_embedding.domain.conditions import Assertion, false
 from milvus_embedding.domain.reasons import Reason
@@ -110,7 +109,7 @@ class ProviderChange:
             if found.value == entry.value or found.result is None or found.result.verdict is not Verdict.REJECTED:
                 return found.is_asked or found.result is not None, found.result
             return False, None
-        key = _key(entry.owner)
+        key = credential_key(entry.owner)
         answer = await self._probes.ask(
             key, entry.value or "", provider_url(connection), interval=INTERVAL_SECONDS, wake=(connection.key,)
         )
@@ -129,7 +128,10 @@ class ProviderChange:
             and label in former.digests
             and label not in released
             and (
-                look is None or label == former.default or look.count(label) > 0 or world.used_by(_key(entry.owner)) > 0
+                look is None
+                or label == former.default
+                or look.count(label) > 0
+                or world.used_by(credential_key(entry.owner)) > 0
             )
         ]
 
@@ -174,8 +176,3 @@ def _default_text(connection: MilvusConnection, label: str | None, present: str,
         f"{_DEFAULT}: {what}, and collections that name no credential use the default key, or may; label {present} "
         f"stays the default: set it back to the credential of {present}, or add that label to releaseLabels"
     )
-
-
-def _key(owner: str) -> Key:
-    namespace, _, name = owner.partition("/")
-    return Key(EmbeddingCredential.KIND, namespace, name)

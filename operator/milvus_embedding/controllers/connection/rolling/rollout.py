@@ -15,7 +15,7 @@ from milvus_embedding.clients.kube.port import Forbidden, KubeError, NotFound, R
 from milvus_embedding.controllers.base import Conflict, Note, Stale, World
 from milvus_embedding.controllers.connection.rendering.rendering import Delivery
 from milvus_embedding.controllers.connection.rolling.targets import AGAIN_SECONDS, Targets
-from milvus_embedding.domain.conditions import Assertion, Truth, false, timestamp, unknown
+from milvus_embedding.domain.conditions import Assertion, Truth, false, parse_time, timestamp, unknown
 from milvus_embedding.domain.delivery.rollout import CONDITION, LOOK_SECONDS, Part, Policy, Progress, Seen, decide
 from milvus_embedding.domain.reasons import Reason
 
@@ -86,7 +86,7 @@ def policy_of(connection: MilvusConnection) -> Policy:
         settle=timedelta(seconds=spec.settle_seconds),
         timeout=timedelta(seconds=spec.timeout_seconds),
         allow_outage=spec.allow_outage,
-        retry_at=_moment(annotations.get(RECONCILE_REQUESTED_AT)),
+        retry_at=parse_time(annotations.get(RECONCILE_REQUESTED_AT), zone=UTC),
     )
 
 
@@ -225,12 +225,3 @@ def _notes(before: Progress, after: Progress, condition: Assertion) -> tuple[Not
     if before.phase in (RolloutPhase.ROLLING, RolloutPhase.TIMED_OUT) and condition.status is Truth.TRUE:
         return (Note("RolloutFinished", condition.message),)
     return ()
-
-
-def _moment(text: str | None) -> datetime | None:
-    """The time in an annotation; what is no time asks for nothing."""
-    try:
-        moment = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment is not None else None

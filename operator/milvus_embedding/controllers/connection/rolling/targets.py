@@ -311,12 +311,7 @@ def _conflict(connection: MilvusConnection, workloads: Sequence[Workload], world
 
 
 def _is_older(other: MilvusConnection, than: MilvusConnection) -> bool:
-    return other.name != than.name and not other.is_deleted and _seniority(other) < _seniority(than)
-
-
-def _seniority(connection: MilvusConnection) -> tuple[bool, str, str]:
-    created = connection.metadata.creation_timestamp
-    return (created is None, created.isoformat() if created else "", connection.name)
+    return other.name != than.name and not other.is_deleted and other.seniority < than.seniority
 
 
 def _claims_same(other: MilvusConnection, connection: MilvusConnection, workloads: Sequence[Workload]) -> bool:
