@@ -103,7 +103,9 @@ def build(
     collections = CollectionController(
         gateway=gateway,
         converge=converge,
-        changes=acting.changes(converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock)),
+        changes=acting.changes(
+            converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock), read_only=read_only
+        ),
         pending=pending,
         gate=gate,
         absences=Absences(clock),

@@ -142,6 +142,7 @@ class Bench:
                 gate=self.gate,
                 pending=Pending(self.clock),
                 contests=self.contests,
+                read_only=self.read_only,
                 sleep=self.sleep,
             ),
             pending=self.pending,

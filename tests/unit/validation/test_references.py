@@ -53,9 +53,7 @@ def _check(*bodies: Mapping[str, object]) -> list[Problem]:
 @pytest.mark.parametrize(
     ("body", "asked"),
     [
-        pytest.param(
-            changed(COLLECTION, {"spec.adoptionPolicy": "Observe"}), "spec.adoptionPolicy Observe", id="a policy"
-        ),
+        pytest.param(changed(COLLECTION, {"spec.migration": {"writers": "Live"}}), "spec.migration", id="a policy"),
         pytest.param(changed(CREDENTIAL, {"spec.quota": {"group": "g"}}), "spec.quota", id="a whole block"),
     ],
 )

@@ -49,6 +49,8 @@ def approval(decision: Decision, *, is_drift: bool) -> Answer:
 
 def _for_all(decision: Decision, *, is_drift: bool) -> tuple[Reason, str]:
     by = {permission: [v for v in decision.verdicts if v.permission is permission] for permission in Permission}
+    if read_only := by[Permission.READ_ONLY]:
+        return Reason.READ_ONLY, read_only[0].reason
     if observed := by[Permission.OBSERVED]:
         return Reason.DRIFTED, observed[0].reason
     if unable := by[Permission.UNSUPPORTED]:

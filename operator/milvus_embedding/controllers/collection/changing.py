@@ -103,12 +103,14 @@ class Changes:
         gate: ProviderGate,
         pending: Pending,
         contests: Contests,
+        read_only: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._converge = converge
         self._gate = gate
         self._pending = pending
         self._contests = contests
+        self._read_only = read_only
         self._sleep = sleep
 
     def forget(self, key: Key) -> None:
@@ -128,8 +130,8 @@ class Changes:
             was_ready_at_generation=case.was_equal,
             approved=case.approved,
             observe_only=spec.adoption_policy is AdoptionPolicy.OBSERVE,
-            paused=False,
-            read_only=False,
+            paused=spec.paused,
+            read_only=self._read_only,
             creating=case.creating,
             contested=self._contests.contested(case.collection.key),
             under_way=under_way,

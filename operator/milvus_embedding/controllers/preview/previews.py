@@ -85,8 +85,16 @@ class PreviewChanges(Changes):
     """Changes nothing: it notes what would be done, and what waits."""
 
     def __init__(
-        self, previews: Previews, *, converge: Converge, gate: ProviderGate, pending: Pending, contests: Contests
+        self,
+        previews: Previews,
+        *,
+        converge: Converge,
+        gate: ProviderGate,
+        pending: Pending,
+        contests: Contests,
+        read_only: bool,
     ) -> None:
+        """read_only is of the clients alone: what is asked for is what somebody would do who may write."""
         super().__init__(converge=converge, gate=gate, pending=pending, contests=contests)
         self._previews = previews
 
