@@ -34,13 +34,15 @@ check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/cli.py --check
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff format operator tests tools
 	$(BIN)/ruff check --fix operator tests tools
 
-docs: $(READY) ## docs/reference.md from crds/ and the settings
+docs: $(READY) ## docs/reference.md from crds/ and the settings, docs/cli.md from the commands
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/cli.py
 
 unit: $(READY) ## tests without a control plane
 	$(PYTEST) tests/unit tests/seed tests/contract tests/bench

@@ -18,6 +18,7 @@ from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.adapter import HttpKeyProbe
 from milvus_embedding.clients.dashscope.port import KeyProbe
+from milvus_embedding.clients.milvus.port import MilvusClients
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.clients.observer import UNOBSERVED, CallObserver
 from milvus_embedding.controllers import signals
@@ -65,6 +66,16 @@ class Product:
         await self.clients.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """The parts that reach outside. A preview has others in their place."""
+
+    clients: Callable[[MilvusClients], MilvusClients] = lambda clients: clients
+    probe: Callable[[KeyProbe], KeyProbe] = lambda probe: probe
+    converge: Callable[..., Converge] = Converge
+    changes: Callable[..., Changes] = Changes
+
+
 def build(
     *,
     owner_id: str,
@@ -77,6 +88,7 @@ def build(
     observer: CallObserver = UNOBSERVED,
     clock: Callable[[], float] = time.monotonic,
     lease_remaining: Callable[[], float] = lambda: math.inf,
+    acting: Acting = Acting(),
 ) -> Product:
     """`wake` queues an object; it is called from the event loop that the controllers run in.
 
@@ -91,19 +103,19 @@ def build(
         observer=observer,
         lease_remaining=lease_remaining,
     )
-    probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints, observer=observer)
-    gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
+    probe = acting.probe(HttpKeyProbe(allowed_endpoints=allowed_endpoints, observer=observer))
+    gateway = Gateway(acting.clients(clients), scrubber, allowed_endpoints=allowed_endpoints)
     probes = _probes(probe, wake, clock)
     heartbeat = Heartbeat(wake=wake)
     usage = LabelUsage(gateway, clock=clock)
     rendering = Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=owner_id)
     canary = Canary(gateway, owner_id=owner_id, accepted_ids=accepted_ids, clock=clock, today=_today, wake=wake)
     gate, pending = ProviderGate(clock), Pending(clock)
-    converge = Converge(gate=gate, pending=pending)
+    converge = acting.converge(gate=gate, pending=pending)
     collections = CollectionController(
         gateway=gateway,
         converge=converge,
-        changes=Changes(
+        changes=acting.changes(
             converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock), read_only=read_only
         ),
         pending=pending,

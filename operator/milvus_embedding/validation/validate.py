@@ -42,6 +42,8 @@ def validate_documents(docs: Sequence[SourcedDocument]) -> list[Problem]:
             problems += [_placed(problem, document) for problem in _almost_ours(document)]
             continue
         found = [_placed(problem, document) for problem in _object_problems(document)]
+        if found:
+            inventory.broken.add(Key(document.kind, document.namespace, document.name))
         problems += found or _take(document, inventory)
     problems += reference_problems(inventory)
     return _sorted(problems)

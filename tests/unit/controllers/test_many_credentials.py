@@ -79,7 +79,9 @@ async def test_a_label_that_is_not_shown_is_held_against_an_older_newcomer(bench
     assert bench.condition(LAST) == ("True", "Ready")
 
 
-async def test_a_pass_looks_through_the_credentials_and_the_collections_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pass_looks_through_the_credentials_and_the_collections_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.quickstart()
     for number in range(50):
         bench.apply(credential(Key(DEV.kind, "milvus", f"without-a-secret-{number}")))
