@@ -25,7 +25,9 @@ PINNED_VERSION = "3.2.2"
 PRIVATE_NAMES: Mapping[type, tuple[str, ...]] = MappingProxyType(
     {MilvusLite: ("_collections", "_aliases"), Collection: ("_load_state", "_data_dir", "_schema", "_pk_name")}
 )
-_SCALAR_AUTO_INDEX = "INVERTED"
+_SCALAR_INDEX, _SPARSE_INDEX = "INVERTED", "SPARSE_INVERTED_INDEX"
+_AS_SCALAR_INDEX = frozenset({"AUTOINDEX", "STL_SORT", "BITMAP", "TRIE"})
+"""Types that differ in speed alone; the engine has one."""
 
 
 class Rows(Protocol):
@@ -126,9 +128,11 @@ def set_loaded(rows: Rows, loaded: bool) -> None:
 def create_index(rows: Rows, field: schema_pb2.FieldSchema, parameters: Iterable[object]) -> None:
     """Raises MilvusLiteError for an index that the engine cannot build."""
     translated: dict[str, object] = kv_pairs_to_index_params_dict(parameters)
-    scalar = field.data_type < schema_pb2.DataType.BinaryVector
-    if scalar and translated["index_type"] == "AUTOINDEX":
-        translated["index_type"] = _SCALAR_AUTO_INDEX
+    index_type = str(translated["index_type"]).upper()
+    if field.data_type < schema_pb2.DataType.BinaryVector and index_type in _AS_SCALAR_INDEX:
+        translated["index_type"] = _SCALAR_INDEX
+    elif field.data_type == schema_pb2.DataType.SparseFloatVector and index_type == "AUTOINDEX":
+        translated["index_type"] = _SPARSE_INDEX
     rows.create_index(field.name, translated)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import grpc
 
 from milvus_embedding.devkit.dashscope.gate import Gate
+from milvus_embedding.devkit.milvus.proto import Message
 
 CHANGING = frozenset(
     {
@@ -24,6 +25,10 @@ CHANGING = frozenset(
         "Insert", "Upsert", "Delete",
     }
 )  # fmt: skip
+
+_OF_ROWS = frozenset({"Insert", "Upsert", "Delete"})
+LOGGED = 1000
+"""Calls that the log holds: a server of developers runs for weeks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +141,27 @@ class Faults:
             self._orders.setdefault(rpc, deque()).extend([fault] * times)
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that changes something other than rows, as the server got it; whether it took effect is not told."""
+
+    rpc: str
+    request: Message
+
+
 class Calls:
-    """How often each RPC was called, faults included."""
+    """How often each RPC was called, faults included, and the last of those that change something but rows."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.by_rpc: Counter[str] = Counter()
+        self.log: deque[Call] = deque(maxlen=LOGGED)
 
-    def add(self, rpc: str) -> None:
+    def add(self, rpc: str, request: Message) -> None:
         with self._lock:
             self.by_rpc[rpc] += 1
+            if rpc in CHANGING - _OF_ROWS:
+                self.log.append(Call(rpc, request))
 
     def changing(self) -> int:
         """Calls that change something, rows included."""

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 
 from milvus_embedding.api.collection import ChangeMode, ChangePolicy, DestructiveMode, DriftPolicy
+from milvus_embedding.api.function import DashscopeModelSpec
+from milvus_embedding.api.schema import TextEmbeddingSpec
 from milvus_embedding.domain.catalogue import resolve
 from milvus_embedding.domain.desired import Desired, ResolvedEmbedding, desired
 from milvus_embedding.domain.ownership import Owner, stamp
@@ -60,19 +62,42 @@ def fields(*changed: Mapping[str, object], without: str = "") -> dict[str, objec
     return {"fields": list(named.values())}
 
 
+MODELS: Mapping[str, Mapping[str, object]] = {
+    "docs-v3": {"model": "text-embedding-v3"},
+    "docs-v3-a": {"model": "text-embedding-v3", "credentialRef": {"name": "a", "namespace": "milvus"}},
+    "docs-v2": {"model": "text-embedding-v2"},
+    "docs-v1": {"model": "text-embedding-v1"},
+}
+"""What EmbeddingFunctions of these names declare."""
+
+
 def wanted(
     changes: Mapping[str, object] | None = None,
     *,
-    model: str = "text-embedding-v3",
+    model: str | None = None,
     dim: int | None = None,
     label: str | None = None,
     unlisted: bool = False,
+    models: Mapping[str, Mapping[str, object]] = MODELS,
 ) -> Desired:
-    """The collection of BASE with changes; all its text embedding functions come to the same model and label."""
+    """The collection of BASE with changes. Its text embedding functions come to what they declare, with the name of the
+    credential as label, or all to the same model, dimension and label if one of these is given.
+    """
     spec = declared(**{**BASE, **(changes or {})})
-    found = ResolvedEmbedding(resolve(model, dim, allow_unlisted=unlisted), label)
-    names = [f.name for f in spec.functions if f.text_embedding is not None]
-    return desired(spec, name="docs", embeddings=dict.fromkeys(names, found))
+    named = {f.name: f.text_embedding for f in spec.functions if f.text_embedding is not None}
+    if model or dim or label:
+        found = ResolvedEmbedding(resolve(model or "text-embedding-v3", dim, allow_unlisted=unlisted), label)
+        return desired(spec, name="docs", embeddings=dict.fromkeys(named, found))
+    return desired(spec, name="docs", embeddings={name: _resolved(item, models) for name, item in named.items()})
+
+
+def _resolved(embedding: TextEmbeddingSpec, models: Mapping[str, Mapping[str, object]]) -> ResolvedEmbedding:
+    spec = embedding.dashscope
+    if embedding.function_ref is not None:
+        spec = DashscopeModelSpec.model_validate(models[embedding.function_ref.name])
+    assert spec is not None
+    label = spec.credential_ref.name if spec.credential_ref else None
+    return ResolvedEmbedding(resolve(spec.model, spec.dim, allow_unlisted=spec.allow_unlisted), label)
 
 
 def decided(

@@ -1,0 +1,152 @@
+"""The real controllers and the real client of Milvus over a contract server, with a MilvusCollection per case."""
+
+from collections.abc import Mapping
+
+from google.protobuf.message import Message
+
+from milvus_embedding.api.references import Key
+from milvus_embedding.clients.milvus.registry import MilvusRegistry
+from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from milvus_embedding.devkit.milvus.faults import Call
+from milvus_embedding.domain.planning.record import RECORD
+from milvus_embedding.domain.planning.settings import DYNAMIC, TTL
+from tests.unit.controllers import manifests
+from tests.unit.controllers.bench import Bench
+from tests.unit.controllers.manifests import CONNECTION, DEV, DEV_KEY, DOCS, Body
+from tests.unit.domain.planning.scenes import BASE, MODELS
+
+LABELS = ("apikey_dev", "a", "b")
+CREDENTIALS = (DEV, Key("EmbeddingCredential", "milvus", "a"), Key("EmbeddingCredential", "milvus", "b"))
+POLICY: Body = {"changePolicy": {"destructive": "Manual"}}
+LOSING = frozenset(
+    {"DropCollection", "TruncateCollection", "DropPartition", "DropCollectionFunction", "DropDatabase", "Delete"}
+)
+INTERRUPTING = frozenset({"ReleaseCollection", "ReleasePartitions", "RenameCollection", "DropAlias", "AlterAlias"})
+
+
+def is_record(call: Call) -> bool:
+    """Whether it only keeps our own record of what is declared."""
+    return call.rpc == "AlterCollection" and set(_properties(call.request)) == {RECORD}
+
+
+def loses(call: Call) -> bool:
+    """Whether a collection, partition, function, field or row may go by it."""
+    if call.rpc == "AlterCollection":
+        properties = _properties(call.request)
+        return int(properties.get(TTL, "-1")) >= 0 or properties.get(DYNAMIC) == "false"
+    if call.rpc == "AlterCollectionSchema":
+        return call.request.action.WhichOneof("op") == "drop_request"  # type: ignore[attr-defined]
+    return call.rpc in LOSING
+
+
+def interrupts(call: Call) -> bool:
+    return call.rpc in INTERRUPTING
+
+
+def _properties(request: Message) -> dict[str, str]:
+    return {item.key: item.value for item in request.properties}  # type: ignore[attr-defined]
+
+
+class Stage:
+    """`docs` is the collection's object. `log` holds the changing calls since `forget`."""
+
+    def __init__(self, server: EmbeddedMilvus) -> None:
+        self.server = server
+        self.bench = Bench()
+        self._registry = MilvusRegistry[Key](scrubber=self.bench.scrubber)
+        self.forget()
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """After a restart of the bench, which makes clients of its own."""
+        self.bench.clients.get = self._registry.get  # type: ignore[method-assign, assignment]
+        self.bench.clients.forget = self._registry.forget  # type: ignore[method-assign, assignment]
+
+    def surroundings(self, models: Mapping[str, Mapping[str, object]] = MODELS, **connection: object) -> None:
+        """Connection, credentials and EmbeddingFunctions."""
+        for key in CREDENTIALS:
+            self.bench.secret(key.name, apikey=DEV_KEY)
+            self.bench.apply(manifests.credential(key))
+        self.bench.apply(manifests.connection(uri=self.server.uri, **connection))
+        for name, dashscope in models.items():
+            body = manifests.manifest(Key("EmbeddingFunction", "search", name), {"dashscope": dict(dashscope)})
+            self.bench.apply(body)
+
+    def declare(self, changes: Mapping[str, object]) -> None:
+        """The table's base with changes, under a policy that lets everything be approved."""
+        spec = {"connectionRef": {"name": "milvus", "namespace": "milvus"}, **POLICY, **BASE, **changes}
+        self.bench.apply(manifests.manifest(DOCS, spec))
+
+    def approve(self, hash_: str | None = None) -> None:
+        self.bench.world.annotate(DOCS, approved_plan=hash_ or str(self.plan["hash"]))
+
+    async def stand(self, changes: Mapping[str, object]) -> None:
+        """The collection, made and Ready; what was called by then is forgotten."""
+        self.declare(changes)
+        await self.bench.settle_ready(DOCS)
+        await self.settle()
+        self.forget()
+
+    async def settle(self) -> None:
+        await self.bench.settle(DOCS)
+
+    async def pass_all(self) -> None:
+        """All objects, until nothing changes any more."""
+        await self.bench.settle()
+
+    def forget(self) -> None:
+        self.server.log.clear()
+
+    @property
+    def log(self) -> list[Call]:
+        """Without those that keep our own record."""
+        return [call for call in self.server.log if not is_record(call)]
+
+    @property
+    def rpcs(self) -> list[str]:
+        return [call.rpc for call in self.log]
+
+    @property
+    def ready(self) -> tuple[str, str]:
+        return self.bench.condition(DOCS)
+
+    @property
+    def message(self) -> str:
+        return self.bench.message(DOCS)
+
+    @property
+    def plan(self) -> Mapping[str, object]:
+        plan = self.bench.world.status(DOCS).get("plan")
+        return plan if isinstance(plan, dict) else {}
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """Path -> class."""
+        steps = self.plan.get("steps") or []
+        assert isinstance(steps, list)
+        return {step["path"]: step["class"] for step in steps}
+
+    async def resync(self, times: int = 10) -> int:
+        """Changing calls in so many passes, our own record included."""
+        before = self.server.changing_calls
+        for _ in range(times):
+            await self.bench.reconcile(DOCS)
+            assert not self.bench.changed
+            self.bench.clock.advance(600)
+        return self.server.changing_calls - before
+
+    async def close(self) -> None:
+        """Drops what the case made."""
+        if CONNECTION in self.bench.world.bodies:
+            self.server.faults.clear()
+            await self._clean()
+        self.bench.close()
+        await self._registry.close()
+
+    async def _clean(self) -> None:
+        connection = self.bench.world.resource(CONNECTION)
+        milvus = await self.bench.gateway.client(connection, self.bench.world)  # type: ignore[arg-type]
+        for name in await milvus.list_collections("default"):
+            for alias in await milvus.list_aliases("default", name):
+                await milvus.drop_alias("default", alias)
+            await milvus.drop_collection("default", name)

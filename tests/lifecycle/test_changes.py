@@ -1,0 +1,65 @@
+"""Every change of the table by the real controllers and client on the contract server, at four versions.
+
+Each is declared, approved if it waits for that, and looked at ten times more. In all of them nothing is lost or
+interrupted but by a step that was approved.
+"""
+
+import pytest
+
+from tests.lifecycle.conftest import MakeStage
+from tests.lifecycle.stage import Stage, interrupts, loses
+from tests.unit.domain.planning.changes import CHANGES, Change
+from tests.unit.domain.planning.scenes import VERSIONS
+
+REFUSED = ("UnsupportedServer", "InvalidSpec")
+
+
+async def changed(stage: Stage, change: Change) -> None:
+    """Declared before and then, and carried out as far as it needs no approval."""
+    before, after = change.models
+    stage.surroundings(before)
+    await stage.pass_all()
+    await stage.stand(change.old)
+    stage.surroundings(after)
+    stage.declare(change.new)
+    await stage.pass_all()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("sentence", CHANGES)
+async def test_it_is_made_or_waits_or_is_refused_as_the_table_says(
+    make_stage: MakeStage, sentence: str, version: str
+) -> None:
+    stage, change = make_stage(version), CHANGES[sentence]
+    expected = change.expected[VERSIONS.index(version)]
+
+    await changed(stage, change)
+
+    assert not [call.rpc for call in stage.log if loses(call) or interrupts(call)]
+    path, class_ = expected.split(" ") if expected else ("", "")
+    if class_ in ("", "InPlace"):
+        assert stage.ready == ("True", "Ready"), stage.message
+        assert bool(stage.log) == bool(class_), stage.rpcs
+    else:
+        assert stage.steps.get(path) == class_.rstrip("!"), stage.steps
+        assert stage.ready[1] in _waiting(class_), stage.message
+    if class_ in ("Disruptive", "Destructive"):
+        await _approved(stage, destructive="Destructive" in stage.steps.values())
+    assert await stage.resync() == 0
+
+
+def _waiting(class_: str) -> tuple[str, ...]:
+    if class_.endswith("!"):
+        return REFUSED
+    return ("RebuildNeeded",) if class_ == "Rebuild" else ("AwaitingApproval",)
+
+
+async def _approved(stage: Stage, *, destructive: bool) -> None:
+    stage.forget()
+    stage.approve()
+    await stage.pass_all()
+    assert stage.ready == ("True", "Ready"), stage.message
+    assert stage.log
+    lost = [call.rpc for call in stage.log if loses(call)]
+    assert bool(lost) == destructive
+    assert "DropCollection" not in lost
