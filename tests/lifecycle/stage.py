@@ -1,5 +1,6 @@
 """The real controllers and the real client of Milvus over a contract server, with a MilvusCollection per case."""
 
+import math
 from collections.abc import Mapping
 
 from google.protobuf.message import Message
@@ -8,6 +9,7 @@ from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
 from milvus_embedding.devkit.milvus.faults import Call
+from milvus_embedding.domain.labels import derived
 from milvus_embedding.domain.planning.record import RECORD
 from milvus_embedding.domain.planning.settings import DYNAMIC, TTL
 from tests.unit.controllers import manifests
@@ -15,8 +17,10 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import CONNECTION, DEV, DEV_KEY, DOCS, Body
 from tests.unit.domain.planning.scenes import BASE, MODELS
 
-LABELS = ("apikey_dev", "a", "b")
-CREDENTIALS = (DEV, Key("EmbeddingCredential", "milvus", "a"), Key("EmbeddingCredential", "milvus", "b"))
+CREDENTIALS = (DEV, *(Key("EmbeddingCredential", "milvus", name) for name in ("a", "b", "c")))
+OWN = Key("EmbeddingCredential", "search", "c")
+"""In the collection's namespace, so that it may not choose its label."""
+LABELS = ("apikey_dev", "a", "b", "c", derived(OWN.namespace, OWN.name))
 POLICY: Body = {"changePolicy": {"destructive": "Manual"}}
 LOSING = frozenset(
     {"DropCollection", "TruncateCollection", "DropPartition", "DropCollectionFunction", "DropDatabase", "Delete"}
@@ -29,11 +33,11 @@ def is_record(call: Call) -> bool:
     return call.rpc == "AlterCollection" and set(_properties(call.request)) == {RECORD}
 
 
-def loses(call: Call) -> bool:
-    """Whether a collection, partition, function, field or row may go by it."""
+def loses(call: Call, *, ttl: float = math.inf) -> bool:
+    """Whether a collection, partition, function, field or row may go by it. `ttl`: the time to live of before."""
     if call.rpc == "AlterCollection":
         properties = _properties(call.request)
-        return int(properties.get(TTL, "-1")) >= 0 or properties.get(DYNAMIC) == "false"
+        return 0 <= int(properties.get(TTL, "-1")) < ttl or properties.get(DYNAMIC) == "false"
     if call.rpc == "AlterCollectionSchema":
         return call.request.action.WhichOneof("op") == "drop_request"  # type: ignore[attr-defined]
     return call.rpc in LOSING
@@ -64,13 +68,16 @@ class Stage:
 
     def surroundings(self, models: Mapping[str, Mapping[str, object]] = MODELS, **connection: object) -> None:
         """Connection, credentials and EmbeddingFunctions."""
-        for key in CREDENTIALS:
-            self.bench.secret(key.name, apikey=DEV_KEY)
-            self.bench.apply(manifests.credential(key))
-        self.bench.apply(manifests.connection(uri=self.server.uri, **connection))
-        for name, dashscope in models.items():
-            body = manifests.manifest(Key("EmbeddingFunction", "search", name), {"dashscope": dict(dashscope)})
-            self.bench.apply(body)
+        for key in (*CREDENTIALS, OWN):
+            label = None if key == OWN else key.name.replace("-", "_")
+            self.bench.secret(key.name, namespace=key.namespace, apikey=DEV_KEY)
+            self.bench.apply(manifests.credential(key, label=label))
+        embedding = {"dashscope": {"credentialRef": {"name": DEV.name}}, "allowedNamespaces": manifests.TO_SEARCH}
+        self.bench.apply(manifests.connection(uri=self.server.uri, embedding=embedding, **connection))
+        for namespace in ("search", "shared"):
+            for name, dashscope in models.items():
+                spec = {"dashscope": dict(dashscope), "allowedNamespaces": manifests.TO_SEARCH}
+                self.bench.apply(manifests.manifest(Key("EmbeddingFunction", namespace, name), spec))
 
     def declare(self, changes: Mapping[str, object]) -> None:
         """The table's base with changes, under a policy that lets everything be approved."""
@@ -84,13 +91,13 @@ class Stage:
         """The collection, made and Ready; what was called by then is forgotten."""
         self.declare(changes)
         await self.bench.settle_ready(DOCS)
-        await self.settle()
         self.forget()
 
     async def settle(self) -> None:
+        """The collection, until nothing changes any more."""
         await self.bench.settle(DOCS)
 
-    async def pass_all(self) -> None:
+    async def settle_all(self) -> None:
         """All objects, until nothing changes any more."""
         await self.bench.settle()
 

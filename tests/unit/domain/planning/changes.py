@@ -1,72 +1,14 @@
-"""The table of spec changes: what is declared first, what then, and what the change comes to at each version.
+"""The table of spec changes: what is declared first, what then, and what the change comes to at each version."""
 
-Expectations are `path class`, a trailing `!` for what the server cannot do; one for all four versions or one for each.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-
-from milvus_embedding.domain.desired import Desired
-from tests.unit.domain.planning.scenes import ALI, BASE, MODELS, fields, wanted
-
-Body = Mapping[str, object]
+from tests.unit.domain.planning.options import OPTIONS
+from tests.unit.domain.planning.scenes import ALI, BASE, fields
+from tests.unit.domain.planning.table import Change, embedding, functions, key, since_2_6_7, since_3, spec
 
 SPARSE = {"name": "sparse", "type": "SPARSE_FLOAT_VECTOR"}
 ANALYZED = {"name": "document", "analyzer": {"enabled": True}}
 BM25: dict[str, object] = {"name": "bm", "inputFields": ["document"], "outputFields": ["sparse"], "bm25": {}}
 HNSW: dict[str, object] = {"field": "dense", "type": "HNSW", "metric": "COSINE", "params": {"M": 16}}
 SORTED: dict[str, object] = {"field": "at", "type": "STL_SORT"}
-
-
-@dataclass(frozen=True)
-class Change:
-    """`old` and `new` are added to BASE. `also`: paths of further steps. `models`: what EmbeddingFunctions declare
-    before and after.
-    """
-
-    old: Body
-    new: Body
-    expected: tuple[str, str, str, str]
-    also: tuple[str, ...] = ()
-    models: tuple[Mapping[str, Body], Mapping[str, Body]] = (MODELS, MODELS)
-
-    @cached_property
-    def before(self) -> Desired:
-        return wanted(self.old, models=self.models[0])
-
-    @cached_property
-    def after(self) -> Desired:
-        return wanted(self.new, models=self.models[1])
-
-
-def spec(old: Body, new: Body, *expected: str, also: tuple[str, ...] = ()) -> Change:
-    """`expected`: one answer for all four versions, or one for each."""
-    four = expected * 4 if len(expected) == 1 else expected
-    assert len(four) == 4
-    return Change(old, new, (four[0], four[1], four[2], four[3]), also)
-
-
-def embedding(**dashscope: object) -> dict[str, object]:
-    """The function with its model declared inline, and its output without a dim of its own."""
-    return functions({**ALI, "textEmbedding": {"dashscope": {"model": "text-embedding-v3", **dashscope}}})
-
-
-def key(name: str) -> dict[str, object]:
-    return {"credentialRef": {"name": name, "namespace": "milvus"}}
-
-
-def since_2_6_7(path: str, old: str, new: str) -> tuple[str, str, str, str]:
-    """One answer below 2.6.7, one from there on."""
-    return (f"{path} {old}", f"{path} {new}", f"{path} {new}", f"{path} {new}")
-
-
-def since_3(path: str, old: str, new: str) -> tuple[str, str, str, str]:
-    return (f"{path} {old}", f"{path} {old}", f"{path} {old}", f"{path} {new}")
-
-
-def functions(*items: dict[str, object]) -> dict[str, object]:
-    return {"functions": list(items)}
 
 
 def _field_changes() -> dict[str, Change]:
@@ -276,11 +218,12 @@ def _other_changes() -> dict[str, Change]:
         "nothing of Milvus changes: adoption": spec({}, {"adoptionPolicy": "Never"}, ""),
         "nothing of Milvus changes: drift": spec({}, {"driftPolicy": "Report"}, ""),
         "nothing of Milvus changes: policies": spec({}, {"changePolicy": {"rebuild": "Never"}}, ""),
-        "nothing of Milvus changes: migration": spec({}, {"migration": {"writers": "Live"}}, ""),
-        "nothing of Milvus changes: pausing": spec({}, {"paused": True}, ""),
+        "nothing of Milvus changes: migration": spec({}, {"migration": {"writers": "Live"}}, "",
+                                                     answer="NotSupportedYet"),
+        "nothing of Milvus changes: pausing": spec({}, {"paused": True}, "", answer="Paused"),
         "nothing of Milvus changes: an index as implied": spec({}, {"indexes": [{"field": "own"}]}, ""),
         "nothing of Milvus changes: no model is given": spec({}, dict(BASE), ""),
     }  # fmt: skip
 
 
-CHANGES = {**_field_changes(), **_function_changes(), **_index_changes(), **_other_changes()}
+CHANGES = {**_field_changes(), **_function_changes(), **_index_changes(), **_other_changes(), **OPTIONS}

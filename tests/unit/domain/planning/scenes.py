@@ -8,6 +8,7 @@ from milvus_embedding.api.function import DashscopeModelSpec
 from milvus_embedding.api.schema import TextEmbeddingSpec
 from milvus_embedding.domain.catalogue import resolve
 from milvus_embedding.domain.desired import Desired, ResolvedEmbedding, desired
+from milvus_embedding.domain.labels import derived
 from milvus_embedding.domain.ownership import Owner, stamp
 from milvus_embedding.domain.planning.acting import next_act
 from milvus_embedding.domain.planning.acts import Act, CreateCollection
@@ -80,8 +81,8 @@ def wanted(
     unlisted: bool = False,
     models: Mapping[str, Mapping[str, object]] = MODELS,
 ) -> Desired:
-    """The collection of BASE with changes. Its text embedding functions come to what they declare, with the name of the
-    credential as label, or all to the same model, dimension and label if one of these is given.
+    """The collection of BASE with changes. Its text embedding functions come to what they declare, with the label that
+    their credential has, or all to the same model, dimension and label if one of these is given.
     """
     spec = declared(**{**BASE, **(changes or {})})
     named = {f.name: f.text_embedding for f in spec.functions if f.text_embedding is not None}
@@ -96,7 +97,11 @@ def _resolved(embedding: TextEmbeddingSpec, models: Mapping[str, Mapping[str, ob
     if embedding.function_ref is not None:
         spec = DashscopeModelSpec.model_validate(models[embedding.function_ref.name])
     assert spec is not None
-    label = spec.credential_ref.name if spec.credential_ref else None
+    reference = spec.credential_ref
+    label = None
+    if reference is not None:
+        chosen = reference.namespace == "milvus"
+        label = reference.name if chosen else derived(reference.namespace or OWNER.namespace, reference.name)
     return ResolvedEmbedding(resolve(spec.model, spec.dim, allow_unlisted=spec.allow_unlisted), label)
 
 
