@@ -15,7 +15,7 @@ from milvus_embedding.domain.planning.settings import DYNAMIC, TTL
 from tests.unit.controllers import manifests
 from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import CONNECTION, DEV, DEV_KEY, DOCS, Body
-from tests.unit.domain.planning.scenes import BASE, MODELS
+from tests.unit.domain.planning.scenes import MODELS, over_base
 
 CREDENTIALS = (DEV, *(Key("EmbeddingCredential", "milvus", name) for name in ("a", "b", "c")))
 OWN = Key("EmbeddingCredential", "search", "c")
@@ -51,6 +51,12 @@ def _properties(request: Message) -> dict[str, str]:
     return {item.key: item.value for item in request.properties}  # type: ignore[attr-defined]
 
 
+def manifest(changes: Mapping[str, object]) -> Body:
+    """The table's base with changes, under a policy that lets everything be approved."""
+    connection = {"connectionRef": {"name": "milvus", "namespace": "milvus"}}
+    return manifests.manifest(DOCS, {**connection, **POLICY, **over_base(changes)})
+
+
 class Stage:
     """`docs` is the collection's object. `log` holds the changing calls since `forget`."""
 
@@ -81,8 +87,7 @@ class Stage:
 
     def declare(self, changes: Mapping[str, object]) -> None:
         """The table's base with changes, under a policy that lets everything be approved."""
-        spec = {"connectionRef": {"name": "milvus", "namespace": "milvus"}, **POLICY, **BASE, **changes}
-        self.bench.apply(manifests.manifest(DOCS, spec))
+        self.bench.apply(manifest(changes))
 
     def approve(self, hash_: str | None = None) -> None:
         self.bench.world.annotate(DOCS, approved_plan=hash_ or str(self.plan["hash"]))

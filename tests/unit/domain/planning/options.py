@@ -48,6 +48,10 @@ def _field_options() -> dict[str, Change]:
             "spec.fields[more] InPlace"),
         "a field's description changes": spec(described, fields({"name": "at", "description": "y"}),
                                               f"{AS_AT}.description InPlace"),
+        "the primary key changes places": spec(
+            fields({"name": "team", "primaryKey": False}),
+            fields({"name": "id", "primaryKey": False}, {"name": "team", "primaryKey": True}),
+            "spec.fields[id].primaryKey Rebuild", also=("spec.fields[team].primaryKey",)),
         "primaryKey is written out as false": spec({}, fields({"name": "team", "primaryKey": False}), ""),
         "primaryKey written out as false is removed": spec(fields({"name": "team", "primaryKey": False}), {}, ""),
         "autoID is turned off": spec(fields({"name": "id", "autoID": True}), fields({"name": "id", "autoID": False}),
@@ -98,10 +102,10 @@ def _function_options() -> dict[str, Change]:
     credential = f"{MODEL}.credential"
     text_in_2_6 = (f"{ALI_PATH}.description InPlace!", f"{ALI_PATH}.description InPlace",
                    f"{ALI_PATH}.description InPlace", f"{ALI_PATH}.description InPlace!")  # fmt: skip
-    with_key = {**MODELS, "docs-v3": {"model": "text-embedding-v3", **key("a")}}
-    with_other = {**MODELS, "docs-v3": {"model": "text-embedding-v3", **key("b")}}
-    unlisted = {**MODELS, "docs-v3": {"model": "text-embedding-v3", "dim": 1024, "allowUnlisted": True}}
+    listed: dict[str, object] = {"model": "text-embedding-v3", "dim": 1024}
+    unlisted = {**listed, "allowUnlisted": True}
     own = {"credentialRef": {"name": "c"}}
+    search = {"credentialRef": {"name": "c", "namespace": "search"}}
     second = {**ALI, "name": "too", "outputFields": ["second"]}
     two_outputs = fields(DENSE_TOO)
     two = {**two_outputs, **functions(ALI, second)}
@@ -112,6 +116,11 @@ def _function_options() -> dict[str, Change]:
             two_outputs, {**two_outputs, **ali(outputFields=["second"]), **fields(DENSE_TOO, {"name": "dense",
                                                                                               "dim": 1024})},
             f"{ALI_PATH}.outputFields Rebuild"),
+        "functions are declared where there were none": spec(
+            {"functions": None, **fields({"name": "dense", "dim": 1024})}, {}, f"{ALI_PATH} Rebuild"),
+        "the list of functions is removed": spec(
+            {}, {"functions": None, **fields({"name": "dense", "dim": 1024})},
+            f"{ALI_PATH} Destructive!", f"{ALI_PATH} Destructive", f"{ALI_PATH} Destructive", f"{ALI_PATH} Rebuild"),
         "a second function is added with its output": spec(
             {}, two, "spec.functions[too] Rebuild", also=("spec.fields[second]", "spec.indexes[second]")),
         "the second function is removed with its output": spec(
@@ -135,17 +144,21 @@ def _function_options() -> dict[str, Change]:
             reference("docs-v3", namespace="search"), reference("docs-v3", namespace="shared"), ""),
         "the namespace of a reference is removed": spec(
             reference("docs-v3", namespace="search"), reference("docs-v3"), ""),
-        "an EmbeddingFunction gets a key": spec(
-            reference("docs-v3"), reference("docs-v3"), *since_2_6_7(credential, "InPlace!", "InPlace"),
-            models=(MODELS, with_key)),
-        "an EmbeddingFunction gets another key": spec(
-            reference("docs-v3"), reference("docs-v3"), *since_2_6_7(credential, "InPlace!", "InPlace"),
-            models=(with_key, with_other)),
-        "an EmbeddingFunction loses its key": spec(
-            reference("docs-v3"), reference("docs-v3"), *since_2_6_7(credential, "InPlace!", "InPlace"),
-            models=(with_key, MODELS)),
-        "an EmbeddingFunction says that its model may be unlisted": spec(
-            reference("docs-v3"), reference("docs-v3"), "", models=(MODELS, unlisted)),
+        "an EmbeddingFunction gets a key": _function(
+            listed, {**listed, **key("a")}, *since_2_6_7(credential, "InPlace!", "InPlace")),
+        "an EmbeddingFunction gets another key": _function(
+            {**listed, **key("a")}, {**listed, **key("b")}, *since_2_6_7(credential, "InPlace!", "InPlace")),
+        "an EmbeddingFunction loses its key": _function(
+            {**listed, **key("a")}, listed, *since_2_6_7(credential, "InPlace!", "InPlace")),
+        "an EmbeddingFunction says that its model may be unlisted": _function(listed, unlisted, ""),
+        "an EmbeddingFunction says that its model may not be unlisted": _function(
+            unlisted, {**listed, "allowUnlisted": False}, ""),
+        "an EmbeddingFunction says no more whether its model may be unlisted": _function(unlisted, listed, ""),
+        "an EmbeddingFunction names the namespace of its key": _function({**listed, **own}, {**listed, **search}, ""),
+        "an EmbeddingFunction takes a key of another namespace": _function(
+            {**listed, **search}, {**listed, **key("c")}, *since_2_6_7(credential, "InPlace!", "InPlace")),
+        "an EmbeddingFunction leaves out the namespace of its key": _function(
+            {**listed, **search}, {**listed, **own}, ""),
         "the model's dimension is written out as another": spec(
             embedding(dim=768), embedding(dim=512), f"{MODEL}.dim Rebuild", also=("spec.fields[dense].dim",)),
         "the model's dimension is removed": spec(
@@ -175,6 +188,12 @@ def _function_options() -> dict[str, Change]:
             {**fields(ANALYZED, SPARSE), **indexed({"field": "sparse", "metric": "BM25"})},
             f"{ALI_PATH}.type Rebuild", also=(f"{ALI_PATH}.outputFields",)),
     }  # fmt: skip
+
+
+def _function(old: Body, new: Body, *expected: str) -> Change:
+    """The collection stays as it is; the EmbeddingFunction that it refers to is declared anew."""
+    same, models = reference("docs-v3"), ({**MODELS, "docs-v3": old}, {**MODELS, "docs-v3": new})
+    return spec(same, same, *expected, models=models)
 
 
 def _inline(**dashscope: object) -> dict[str, object]:
@@ -212,6 +231,11 @@ def _index_options() -> dict[str, Change]:
         "the name of an index is written out": spec(
             indexed({"field": "at"}), indexed(named), *since_3("spec.indexes[time]", "Disruptive", "InPlace"),
             also=("spec.indexes[at]",)),
+        "an empty list of indexes is declared": spec({"indexes": None}, {}, ""),
+        "an empty list of indexes is removed": spec({}, {"indexes": None}, ""),
+        "the index of one field becomes that of another": spec(
+            indexed({"field": "at"}), indexed({"field": "team"}), *since_3("spec.indexes[at]", "Disruptive", "InPlace"),
+            also=("spec.indexes[team]",)),
         "the only index of the list is removed": spec(
             indexed({"field": "team"}), {}, *since_3("spec.indexes[team]", "Disruptive", "InPlace")),
     }  # fmt: skip
@@ -259,6 +283,7 @@ def _settings() -> dict[str, Change]:
         "the consistency level is removed": spec({"consistencyLevel": "Eventually"}, {}, f"{level} InPlace"),
         "loading is written out": spec({}, load(enabled=True), ""),
         "loading changes to off": spec(load(enabled=True), load(enabled=False), f"{enabled} Disruptive"),
+        "enabled of load is set": spec(load(replicas=1), load(enabled=False, replicas=1), f"{enabled} Disruptive"),
         "enabled of load is removed": spec(load(enabled=False, replicas=1), load(replicas=1), f"{enabled} InPlace"),
         "replicas are set beside loading": spec(load(enabled=True), load(enabled=True, replicas=2),
                                                 f"{replicas} InPlace"),
@@ -293,14 +318,17 @@ def _policies() -> dict[str, Change]:
         ("changePolicy.destructive", "Manual", "Never"),
         ("changePolicy.rebuild", "Manual", "Never"),
         ("changePolicy.approvedPlan", "0123456789abcdef", "fedcba9876543210"),
-        ("paused", False, False),
+        ("paused", False, True),
     ]
-    found: dict[str, Change] = {}
+    found: dict[str, Change] = {
+        "nothing of Milvus changes: the policies are removed": spec({"changePolicy": {"inPlace": "Manual"}}, {}, "")
+    }
     for path, one, other in rows:
-        found[f"nothing of Milvus changes: {path} is set"] = spec({}, nested(path, one), "")
-        found[f"nothing of Milvus changes: {path} is removed"] = spec(nested(path, one), nested(path, None), "")
-        if one != other:
-            found[f"nothing of Milvus changes: {path} changes"] = spec(nested(path, one), nested(path, other), "")
+        said = "Paused" if other is True and path == "paused" else ""
+        without, with_one, with_other = (nested(path, value) for value in (None, one, other))
+        found[f"nothing of Milvus changes: {path} is set"] = spec(without, with_one, "")
+        found[f"nothing of Milvus changes: {path} is removed"] = spec(with_one, without, "")
+        found[f"nothing of Milvus changes: {path} changes"] = spec(with_one, with_other, "", answer=said)
     return found
 
 

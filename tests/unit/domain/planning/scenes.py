@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from milvus_embedding.api.collection import ChangeMode, ChangePolicy, DestructiveMode, DriftPolicy
+from milvus_embedding.api.collection import ChangeMode, ChangePolicy, CollectionSpec, DestructiveMode, DriftPolicy
 from milvus_embedding.api.function import DashscopeModelSpec
 from milvus_embedding.api.schema import TextEmbeddingSpec
 from milvus_embedding.domain.catalogue import resolve
@@ -19,7 +19,6 @@ from milvus_embedding.domain.planning.effects import apply
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.planner import plan
 from milvus_embedding.domain.planning.steps import Generations, Plan
-from tests.unit.domain.specs import declared
 
 VERSIONS = ("v2.6.0", "v2.6.7", "v2.6.9", "v3.0.0")
 OWNER = Owner("cluster", "search", "docs")
@@ -72,6 +71,11 @@ MODELS: Mapping[str, Mapping[str, object]] = {
 """What EmbeddingFunctions of these names declare."""
 
 
+def over_base(changes: Mapping[str, object]) -> dict[str, object]:
+    """The spec of BASE with changes; None leaves a key of it out."""
+    return {key: value for key, value in {**BASE, **changes}.items() if value is not None}
+
+
 def wanted(
     changes: Mapping[str, object] | None = None,
     *,
@@ -84,7 +88,7 @@ def wanted(
     """The collection of BASE with changes. Its text embedding functions come to what they declare, with the label that
     their credential has, or all to the same model, dimension and label if one of these is given.
     """
-    spec = declared(**{**BASE, **(changes or {})})
+    spec = CollectionSpec.model_validate({"connectionRef": {"name": "milvus"}, **over_base(changes or {})})
     named = {f.name: f.text_embedding for f in spec.functions if f.text_embedding is not None}
     if model or dim or label:
         found = ResolvedEmbedding(resolve(model or "text-embedding-v3", dim, allow_unlisted=unlisted), label)
