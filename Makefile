@@ -43,7 +43,7 @@ docs: $(READY) ## docs/reference.md from crds/ and the settings
 	$(BIN)/python tools/reference.py
 
 unit: $(READY) ## tests without a control plane
-	$(PYTEST) tests/unit tests/seed tests/contract tests/bench
+	$(PYTEST) tests/unit tests/seed tests/contract tests/bench tests/lifecycle
 
 real: $(READY) ## tests on a real Milvus 2.3.5, in a network namespace of its own (Linux on x86_64)
 	$(PYTEST) tests/milvus235

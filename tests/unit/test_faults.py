@@ -1,33 +1,36 @@
-"""Each named fault of delivering keys has a test that bears its number, where the page of the faults says."""
+"""Each named fault has a test that bears its number, where the page of the faults says."""
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "faults.md"
-FAULTS = [f"K{number:02}" for number in range(1, 36)]
+OF_KEYS = [f"K{number:02}" for number in range(1, 36)]
+OF_CHANGES = ["L01", "L13", *(f"L{number:02}" for number in range(16, 23)), *(f"L{number}" for number in range(27, 31))]
 
 
 def told() -> dict[str, str]:
     """Number -> the rest of its row on the page."""
-    return dict(re.findall(r"^\| (K\d\d) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    return dict(re.findall(r"^\| ([KL]\d\d) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 
 
+@cache
 def numbered_tests() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in (ROOT / "tests").rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (
-                named := re.match(r"test_(k\d\d)_", node.name)
+                named := re.match(r"test_([kl]\d\d)_", node.name)
             ):
                 found.setdefault(named[1].upper(), set()).add(path.relative_to(ROOT).as_posix())
     return found
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*OF_KEYS, *OF_CHANGES])
 def test_it_is_on_the_page_and_has_a_test_where_the_page_says(fault: str) -> None:
     files = set(re.findall(r"`(tests/[^`]+)`", told()[fault]))
 
