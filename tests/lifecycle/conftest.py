@@ -36,14 +36,9 @@ class Servers:
 
     def of(self, version: str) -> EmbeddedMilvus:
         if version not in self._running:
-            self._running[version] = self.fresh(version)
+            server = EmbeddedMilvus(self._folder / version, self._config, version=version, retry_backoff_seconds=0.0)
+            self._running[version] = server.start()
         return self._running[version]
-
-    def fresh(self, version: str, *, name: str = "", clock: Callable[[], float] | None = None) -> EmbeddedMilvus:
-        """One that the caller stops."""
-        options = {} if clock is None else {"clock": clock}
-        data = self._folder / (name or version)
-        return EmbeddedMilvus(data, self._config, version=version, retry_backoff_seconds=0.0, **options).start()
 
     def stop(self) -> None:
         for server in self._running.values():

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping
 
-from google.protobuf.message import Message
-
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
 from milvus_embedding.devkit.milvus.faults import Call
+from milvus_embedding.devkit.milvus.proto import Message
 from milvus_embedding.domain.labels import derived
-from milvus_embedding.domain.planning.record import RECORD
+from milvus_embedding.domain.planning.record import APPLIED, RECORD
 from milvus_embedding.domain.planning.settings import DYNAMIC, TTL
 from tests.unit.controllers import manifests
 from tests.unit.controllers.bench import Bench
@@ -29,8 +28,8 @@ INTERRUPTING = frozenset({"ReleaseCollection", "ReleasePartitions", "RenameColle
 
 
 def is_record(call: Call) -> bool:
-    """Whether it only keeps our own record of what is declared."""
-    return call.rpc == "AlterCollection" and set(_properties(call.request)) == {RECORD}
+    """Whether it only keeps our own record of what is declared and carried out."""
+    return call.rpc == "AlterCollection" and set(_properties(call.request)) <= {RECORD, APPLIED}
 
 
 def loses(call: Call, *, ttl: float = math.inf) -> bool:
@@ -39,7 +38,7 @@ def loses(call: Call, *, ttl: float = math.inf) -> bool:
         properties = _properties(call.request)
         return 0 <= int(properties.get(TTL, "-1")) < ttl or properties.get(DYNAMIC) == "false"
     if call.rpc == "AlterCollectionSchema":
-        return call.request.action.WhichOneof("op") == "drop_request"  # type: ignore[attr-defined]
+        return str(call.request.action.WhichOneof("op")) == "drop_request"
     return call.rpc in LOSING
 
 
@@ -48,7 +47,7 @@ def interrupts(call: Call) -> bool:
 
 
 def _properties(request: Message) -> dict[str, str]:
-    return {item.key: item.value for item in request.properties}  # type: ignore[attr-defined]
+    return {item.key: item.value for item in request.properties}
 
 
 def manifest(changes: Mapping[str, object]) -> Body:

@@ -11,8 +11,9 @@ import pytest
 from milvus_embedding.domain.planning.settings import TTL
 from tests.lifecycle.conftest import MakeStage
 from tests.lifecycle.stage import Stage, interrupts, loses
-from tests.unit.domain.planning.changes import CHANGES, Change
+from tests.unit.domain.planning.changes import CHANGES
 from tests.unit.domain.planning.scenes import VERSIONS
+from tests.unit.domain.planning.table import Change
 
 REFUSED = ("UnsupportedServer", "InvalidSpec")
 
@@ -75,3 +76,37 @@ async def _approved(stage: Stage, *, destructive: bool) -> None:
     lost = [call.rpc for call in stage.log if loses(call)]
     assert bool(lost) == destructive
     assert "DropCollection" not in lost
+
+
+EQUAL_DIMENSION = ("the model changes at equal dimension", "a reference to another model of equal dimension")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("sentence", EQUAL_DIMENSION)
+async def test_a_model_of_equal_dimension_is_a_rebuild_on_every_version(
+    make_stage: MakeStage, sentence: str, version: str
+) -> None:
+    stage = make_stage(version)
+
+    await changed(stage, CHANGES[sentence])
+
+    assert stage.plan["class"] == "Rebuild"
+    assert stage.log == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_credential_is_changed_in_place_from_2_6_7_on_and_below_it_is_said_why_not(
+    make_stage: MakeStage, version: str
+) -> None:
+    stage = make_stage(version)
+
+    await changed(stage, CHANGES["a label changes"])
+
+    if version == "v2.6.0":
+        assert stage.ready == ("False", "UnsupportedServer")
+        assert "2.6.0 cannot alter credential of a function: upgrade Milvus to 2.6.7 or newer" in stage.message
+        assert stage.log == []
+    else:
+        assert stage.ready == ("True", "Ready")
+        assert stage.rpcs == ["AlterCollectionFunction"]
+    assert await stage.resync() == 0

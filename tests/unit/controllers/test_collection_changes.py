@@ -458,3 +458,30 @@ async def test_an_object_that_was_restored_without_its_status_changes_nothing_un
 
     assert bench.condition(DOCS)[0] == "False"
     assert bench.milvus.changing == []
+
+
+@pytest.mark.parametrize("name", ["an alias removed", "a partition removed", "the metric of an index"])
+async def test_an_approval_counts_once_even_if_the_very_same_difference_comes_again(bench: Bench, name: str) -> None:
+    change, policy = CHANGES[name], {"changePolicy": {"destructive": "Manual"}}
+    stored = await standing(bench, change, **policy)
+    before = dataclasses.replace(stored, indexes=dict(stored.indexes), partitions=list(stored.partitions))
+    change_spec(bench, change, **policy)
+    await bench.settle()
+    former = plan_of(bench)["hash"]
+    approve(bench)
+    await bench.settle()
+    assert bench.condition(DOCS) == ("True", "Ready")
+    bench.milvus.calls.clear()
+
+    stored.indexes, stored.partitions = before.indexes, before.partitions
+    bench.milvus.databases["default"].aliases = {"current": "docs"} if name == "an alias removed" else {}
+    bench.world.set_status(DOCS, {k: v for k, v in bench.world.status(DOCS).items() if k != "plan"})
+    await bench.settle()
+
+    assert bench.condition(DOCS)[0] == "False"
+    assert plan_of(bench)["hash"] != former
+    assert made(bench) == []
+    approve(bench)
+    await bench.settle()
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert made(bench) == list(change.calls)

@@ -13,8 +13,8 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.changes import CHANGES, Change, approve, change_spec, made, of_class, plan_of, standing
 from tests.unit.controllers.conftest import MakeBench
 from tests.unit.controllers.manifests import CONNECTION, DOCS, Body, collection, connection, fields
-from tests.unit.controllers.test_collection_change_crashes import MANUAL, begin, end_state, finish, try_everywhere
-from tests.unit.controllers.test_collection_crashes import DISTURBANCES, Crash, Disturbance
+from tests.unit.controllers.test_collection_change_crashes import MANUAL, begin, end_state, try_everywhere
+from tests.unit.controllers.test_collection_crashes import DISTURBANCES, Crash, Disturbance, finish
 
 NOTE: Body = {"name": "note", "type": "VARCHAR", "maxLength": 100, "nullable": True}
 MADE = of_class("InPlace", "Disruptive", "Destructive")
@@ -265,7 +265,7 @@ async def test_l27_paused_while_a_call_is_under_way_the_next_one_is_not_made(mak
         confirmed.append(resource)
         await confirm(resource)  # type: ignore[arg-type]
 
-    bench.world.confirm = paused_after_the_first  # type: ignore[method-assign, assignment]
+    bench.world.confirm = paused_after_the_first  # type: ignore[method-assign]
     with pytest.raises(Stale):
         await bench.reconcile(DOCS)
     assert made(bench) == ["release"]

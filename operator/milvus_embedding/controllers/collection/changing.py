@@ -30,7 +30,7 @@ from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.acts import is_unsettled
 from milvus_embedding.domain.planning.acting import next_act
 from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterFunction
-from milvus_embedding.domain.planning.approval import UnderWay
+from milvus_embedding.domain.planning.approval import UnderWay, completes
 from milvus_embedding.domain.planning.capabilities import Capabilities
 from milvus_embedding.domain.planning.deciding import Decision, decide
 from milvus_embedding.domain.planning.observed import Observed
@@ -234,4 +234,5 @@ def is_covered(decision: Decision, written: UnderWay | None) -> bool:
         return True
     if written is None or (wants.interrupted and not written.interrupted):
         return False
-    return not wants.steps or (shown.hash == written.hash and shown.steps <= written.steps)
+    put_back = {s.key for s in decision.plan.steps if written.interrupted and completes(s)}
+    return not wants.steps or (shown.hash == written.hash and shown.steps - put_back <= written.steps)

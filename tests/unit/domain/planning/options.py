@@ -23,7 +23,7 @@ def analyzer(**options: object) -> dict[str, object]:
     return fields({"name": "document", "analyzer": options})
 
 
-def indexed(*items: dict[str, object]) -> dict[str, object]:
+def indexed(*items: Body) -> dict[str, object]:
     return {"indexes": list(items)}
 
 
@@ -205,7 +205,8 @@ def _bm25(name: str) -> dict[str, object]:
 
 
 def _index_options() -> dict[str, Change]:
-    own, plain = "spec.indexes[own]", {"field": "own"}
+    own = "spec.indexes[own]"
+    plain: dict[str, object] = {"field": "own"}
     l2, cosine = {**plain, "metric": "L2"}, {**plain, "metric": "COSINE"}
     hnsw: dict[str, object] = {**plain, "type": "HNSW"}
     tuned = {**hnsw, "params": {"M": 16}}

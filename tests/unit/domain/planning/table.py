@@ -67,5 +67,5 @@ def since_3(path: str, old: str, new: str) -> tuple[str, str, str, str]:
     return (f"{path} {old}", f"{path} {old}", f"{path} {old}", f"{path} {new}")
 
 
-def functions(*items: dict[str, object]) -> dict[str, object]:
+def functions(*items: Body) -> dict[str, object]:
     return {"functions": list(items)}
