@@ -14,6 +14,7 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.changes import (
     CHANGES,
     FREE,
+    Change,
     approve,
     change_spec,
     made,
@@ -485,3 +486,26 @@ async def test_an_approval_counts_once_even_if_the_very_same_difference_comes_ag
     await bench.settle()
     assert bench.condition(DOCS) == ("True", "Ready")
     assert made(bench) == list(change.calls)
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["in one life", "with a new process after each pass"])
+async def test_an_approval_covers_more_steps_than_a_status_has_room_for(bench: Bench, *, dies: bool) -> None:
+    names = [f"p{number:03}" for number in range(150)]
+    change = Change("Destructive", {}, (), before={"partitions": names, "load": {"enabled": False}})
+    policy: dict[str, object] = {"changePolicy": {"destructive": "Manual"}, "load": {"enabled": False}}
+    stored = await standing(bench, change, **policy)
+    change_spec(bench, change, **policy)
+    await bench.settle()
+    steps = plan_of(bench)["steps"]
+    assert isinstance(steps, list)
+    assert (len(steps), steps[-1]["action"], steps[-1]["path"]) == (64, "More", "87 more steps")
+
+    approve(bench)
+    for _ in range(12):
+        await bench.reconcile(DOCS)
+        if dies:
+            bench.restart()
+
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert made(bench) == ["drop_partition"] * 150
+    assert stored.partitions == ["_default"]

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass, ChangeMode, ChangePolicy, DriftPolicy, PlanStatus, PlanStep
-from milvus_embedding.domain.planning.approval import UnderWay, completes, interrupts
-from milvus_embedding.domain.planning.steps import RANK, Action, Plan, Step
+from milvus_embedding.domain.planning.approval import MORE, UnderWay, completes, interrupts
+from milvus_embedding.domain.planning.steps import RANK, Action, Plan, Step, digest
 
 STEPS_SHOWN: Final = 64
 
@@ -47,8 +47,8 @@ class Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """`under_way` is to be remembered for the next pass. `keeps_record`: the record of what is declared may be
-    written; it is no step, as it changes nothing for users. `finished`: the hash of an approved plan that is done, to be
-    written to the collection.
+    written; it is no step, as it changes nothing for users. `finished`: the hash of an approved plan that is done, to
+    be written to the collection.
     """
 
     plan: Plan
@@ -87,8 +87,22 @@ class Decision:
             hash=hash_,
             class_=max(classes, key=RANK.__getitem__),
             approved=begun is not None or self.migrates,
-            steps=tuple(_shown(s) for s in steps[:STEPS_SHOWN]),
+            steps=self._room_for(steps),
         )
+
+    def _room_for(self, steps: Sequence[Step]) -> tuple[PlanStep, ...]:
+        if len(steps) <= STEPS_SHOWN:
+            return tuple(_shown(s) for s in steps)
+        shown = steps[: STEPS_SHOWN - 1]
+        keys = {s.key for s in shown}
+        rest = [s for s in self.plan.steps if s.key not in keys and not completes(s)]
+        more = PlanStep(
+            action=MORE,
+            path=f"{len(steps) - len(shown)} more steps",
+            class_=max((s.class_ for s in rest), key=RANK.__getitem__, default=shown[-1].class_),
+            to=digest(rest, collection_id=self.plan.collection_id),
+        )
+        return (*(_shown(s) for s in shown), more)
 
     def permits(self, step: Step) -> bool:
         """Whether a step of a plan made later, of the same collection, is one of those that may run."""
@@ -138,7 +152,7 @@ def decide(
         approved=approved,
         creating=creating,
         contested=contested,
-        under_way=under_way,
+        under_way=under_way.whole(plan) if under_way is not None else None,
         held=_held(observe_only=observe_only, paused=paused, read_only=read_only),
     )
     verdicts = _deferred([_verdict(step, case) for step in plan.steps])
