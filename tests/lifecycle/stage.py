@@ -29,7 +29,8 @@ INTERRUPTING = frozenset({"ReleaseCollection", "ReleasePartitions", "RenameColle
 
 def is_record(call: Call) -> bool:
     """Whether it only keeps our own record of what is declared and carried out."""
-    return call.rpc == "AlterCollection" and set(_properties(call.request)) <= {RECORD, APPLIED}
+    properties = set(_properties(call.request)) if call.rpc == "AlterCollection" else set[str]()
+    return bool(properties) and properties <= {RECORD, APPLIED}
 
 
 def loses(call: Call, *, ttl: float = math.inf) -> bool:
