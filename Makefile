@@ -45,7 +45,7 @@ docs: $(READY) ## docs/reference.md from crds/ and the settings, docs/cli.md fro
 	$(BIN)/python tools/cli.py
 
 unit: $(READY) ## tests without a control plane
-	$(PYTEST) tests/unit tests/seed tests/contract tests/bench
+	$(PYTEST) tests/unit tests/seed tests/contract tests/bench tests/lifecycle
 
 image: $(READY) ## what the image installs, without a container engine (needs the package index)
 	$(BIN)/python tools/image_check.py --platform linux/amd64 --platform linux/arm64

@@ -56,7 +56,7 @@ class Theatre:
 
     def peers(self) -> set[str]:
         """Who has changed something in Milvus."""
-        return {change.peer for change in self.milvus.changes}
+        return {call.peer for call in self.milvus.log}
 
     def assert_each_was_made_once(self, number: int) -> None:
         """As many as there are, none dropped in between, each with the stamp of its object and the id in its status."""
@@ -135,7 +135,7 @@ def test_a_leader_that_is_cut_off_from_the_api_server_leaves_milvus_alone_before
         led = time.monotonic()
         assert leader.process.exit_code() == RESTART, "it ended before anybody else could lead"
     theatre.wait_all_ready(9)
-    assert {change.peer for change in milvus.changes if change.at > led} & its_own == set()
+    assert {call.peer for call in milvus.log if call.at > led} & its_own == set()
     theatre.assert_each_was_made_once(9)
 
     leader.proxy.mend()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from milvus_embedding.api.annotations import APPROVED_PLAN
+from milvus_embedding.domain.planning.record import APPLIED, RECORD
 from tests.fakes.milvus import StoredCollection
 from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import DOCS, Body, collection, fields
@@ -111,4 +112,4 @@ def made(bench: Bench) -> list[str]:
 
 
 def _is_record(argument: object) -> bool:
-    return isinstance(argument, dict) and set(argument) == {"embedding.milvus.io/declared"}
+    return isinstance(argument, dict) and set(argument) <= {RECORD, APPLIED}

@@ -14,6 +14,7 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.changes import (
     CHANGES,
     FREE,
+    Change,
     approve,
     change_spec,
     made,
@@ -458,3 +459,53 @@ async def test_an_object_that_was_restored_without_its_status_changes_nothing_un
 
     assert bench.condition(DOCS)[0] == "False"
     assert bench.milvus.changing == []
+
+
+@pytest.mark.parametrize("name", ["an alias removed", "a partition removed", "the metric of an index"])
+async def test_an_approval_counts_once_even_if_the_very_same_difference_comes_again(bench: Bench, name: str) -> None:
+    change, policy = CHANGES[name], {"changePolicy": {"destructive": "Manual"}}
+    stored = await standing(bench, change, **policy)
+    before = dataclasses.replace(stored, indexes=dict(stored.indexes), partitions=list(stored.partitions))
+    change_spec(bench, change, **policy)
+    await bench.settle()
+    former = plan_of(bench)["hash"]
+    approve(bench)
+    await bench.settle()
+    assert bench.condition(DOCS) == ("True", "Ready")
+    bench.milvus.calls.clear()
+
+    stored.indexes, stored.partitions = before.indexes, before.partitions
+    bench.milvus.databases["default"].aliases = {"current": "docs"} if name == "an alias removed" else {}
+    bench.world.set_status(DOCS, {k: v for k, v in bench.world.status(DOCS).items() if k != "plan"})
+    await bench.settle()
+
+    assert bench.condition(DOCS)[0] == "False"
+    assert plan_of(bench)["hash"] != former
+    assert made(bench) == []
+    approve(bench)
+    await bench.settle()
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert made(bench) == list(change.calls)
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["in one life", "with a new process after each pass"])
+async def test_an_approval_covers_more_steps_than_a_status_has_room_for(bench: Bench, *, dies: bool) -> None:
+    names = [f"p{number:03}" for number in range(150)]
+    change = Change("Destructive", {}, (), before={"partitions": names, "load": {"enabled": False}})
+    policy: dict[str, object] = {"changePolicy": {"destructive": "Manual"}, "load": {"enabled": False}}
+    stored = await standing(bench, change, **policy)
+    change_spec(bench, change, **policy)
+    await bench.settle()
+    steps = plan_of(bench)["steps"]
+    assert isinstance(steps, list)
+    assert (len(steps), steps[-1]["action"], steps[-1]["path"]) == (64, "More", "87 more steps")
+
+    approve(bench)
+    for _ in range(12):
+        await bench.reconcile(DOCS)
+        if dies:
+            bench.restart()
+
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert made(bench) == ["drop_partition"] * 150
+    assert stored.partitions == ["_default"]

@@ -461,7 +461,7 @@ async def test_the_same_trouble_is_told_once(bench: Bench) -> None:
     assert writes == 1
 
 
-async def test_a_drop_whose_time_passed_is_waited_for_before_the_name_is_free(bench: Bench) -> None:
+async def test_l30_a_drop_whose_time_passed_is_waited_for_before_the_name_is_free(bench: Bench) -> None:
     """It succeeds late: an object of the same name made meanwhile would lose its collection to it."""
     await ready(bench, DELETE)
     bench.milvus.succeed_late("drop_collection")

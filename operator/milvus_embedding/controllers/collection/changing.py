@@ -30,16 +30,17 @@ from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.acts import is_unsettled
 from milvus_embedding.domain.planning.acting import next_act
 from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterFunction
-from milvus_embedding.domain.planning.approval import UnderWay
+from milvus_embedding.domain.planning.approval import UnderWay, completes
 from milvus_embedding.domain.planning.capabilities import Capabilities
-from milvus_embedding.domain.planning.deciding import Decision, decide
+from milvus_embedding.domain.planning.deciding import STEPS_SHOWN, Decision, decide
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.planner import plan
 from milvus_embedding.domain.planning.steps import Generations
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import Description
 
-ACTS_IN_A_PASS = 64
+ACTS_IN_A_PASS = STEPS_SHOWN - 1
+"""So that what a status has no room for is not begun before it is shown."""
 LOOKS = 4
 """At a server that still tells what was before a call."""
 
@@ -159,7 +160,7 @@ class Changes:
             under_way = decision.under_way
             have = await self._read_back(case, act, under_way)
             self._count_repairs(case, decision, self.decide(case, have, under_way))
-        raise Blocked(Reason.CHANGING, "the change goes on", retry_after=FIRST_POLL_SECONDS)
+        return Result(self.decide(case, have, under_way), have, written_first=True)
 
     async def _act(self, case: Case, act: Act, have: Observed, told: Told) -> bool:
         """False: it was no more than a note of ours, and Milvus does not take it."""
@@ -240,4 +241,6 @@ def is_covered(decision: Decision, written: UnderWay | None) -> bool:
         return True
     if written is None or (wants.interrupted and not written.interrupted):
         return False
-    return not wants.steps or (shown.hash == written.hash and shown.steps <= written.steps)
+    put_back = {s.key for s in decision.plan.steps if written.interrupted and completes(s)}
+    said = written.whole(decision.plan).steps | put_back
+    return not wants.steps or (shown.hash == written.hash and shown.steps <= said)

@@ -6,7 +6,7 @@ Creating, accepting and renaming a collection are not here: those who decide on 
 from milvus_embedding.clients.milvus.port import Milvus
 from milvus_embedding.domain.planning import acts
 from milvus_embedding.domain.planning.acts import Act
-from milvus_embedding.domain.planning.record import RECORD
+from milvus_embedding.domain.planning.record import APPLIED, RECORD
 
 
 async def perform(act: Act, milvus: Milvus, database: str, name: str) -> None:
@@ -116,8 +116,8 @@ def _doing_to_schema(act: Act) -> str:
 
 
 def is_record(act: Act) -> bool:
-    """Whether it only keeps our own record of what is declared."""
-    return isinstance(act, acts.AlterProperties) and set(act.properties) == {RECORD}
+    """Whether it only keeps our own record of what is declared and what was carried out."""
+    return isinstance(act, acts.AlterProperties) and set(act.properties) <= {RECORD, APPLIED}
 
 
 def asks_provider(act: Act) -> bool:

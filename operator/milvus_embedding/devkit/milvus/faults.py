@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 import grpc
 
 from milvus_embedding.devkit.dashscope.gate import Gate
+from milvus_embedding.devkit.milvus.proto import Message
 
-_CHANGES_KEPT: Final = 10_000
 CHANGING = frozenset(
     {
         "CreateCollection", "DropCollection", "RenameCollection", "AlterCollection", "AlterCollectionField",
@@ -27,6 +27,10 @@ CHANGING = frozenset(
         "Insert", "Upsert", "Delete",
     }
 )  # fmt: skip
+
+_OF_ROWS = frozenset({"Insert", "Upsert", "Delete"})
+LOGGED: Final = 10_000
+"""Calls that the log holds: a server of developers runs for weeks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +143,16 @@ class Faults:
             self._orders.setdefault(rpc, deque()).extend([fault] * times)
 
 
-class Change(NamedTuple):
-    """A call that changes something, as it arrived: its time (seconds, monotonic) and the caller's address."""
+class Call(NamedTuple):
+    """A call that changes something, as it arrived; whether it took effect is not told.
+
+    at: seconds, monotonic. peer: the caller's address. request: None of rows, which would be many.
+    """
 
     at: float
     rpc: str
     peer: str
+    request: Message | None
 
 
 class Calls:
@@ -152,18 +160,22 @@ class Calls:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._changes: deque[Change] = deque(maxlen=_CHANGES_KEPT)
+        self._log: deque[Call] = deque(maxlen=LOGGED)
         self.by_rpc: Counter[str] = Counter()
 
-    def add(self, rpc: str, peer: str) -> None:
+    def add(self, rpc: str, request: Message, peer: str) -> None:
         with self._lock:
             self.by_rpc[rpc] += 1
             if rpc in CHANGING:
-                self._changes.append(Change(time.monotonic(), rpc, peer))
+                self._log.append(Call(time.monotonic(), rpc, peer, None if rpc in _OF_ROWS else request))
 
-    def changes(self) -> tuple[Change, ...]:
+    def log(self) -> tuple[Call, ...]:
         with self._lock:
-            return tuple(self._changes)
+            return tuple(self._log)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._log.clear()
 
     def changing(self) -> int:
         """Calls that change something, rows included."""

@@ -18,7 +18,7 @@ from milvus_embedding.domain.planning.indexes import matching
 from milvus_embedding.domain.planning.observed import Observed, field_named, function_named, is_vector
 from milvus_embedding.domain.planning.placement import REPLICAS, RESOURCE_GROUPS, wanted_groups
 from milvus_embedding.domain.planning.planner import plan
-from milvus_embedding.domain.planning.record import RECORD, declared, recorded, written
+from milvus_embedding.domain.planning.record import APPLIED, RECORD, declared, recorded, written
 from milvus_embedding.domain.planning.settings import CONSISTENCY, DESCRIPTION, DYNAMIC
 from milvus_embedding.domain.planning.steps import ABSENT, Action, Needs, Step
 from milvus_embedding.domain.schema import Field, Function, LoadState
@@ -233,13 +233,15 @@ def _aliases(scene: _Scene) -> Iterator[Act]:
 
 def _record(scene: _Scene) -> Iterator[Act]:
     """Last, and only what is true by then: a removal that still waits keeps its entry."""
-    if not scene.decision.keeps_record:
-        return
-    before = recorded(scene.have.schema.properties)
-    waiting = {s.path for s in scene.pending} & before
-    paths = declared(scene.decision.plan.desired) | waiting
-    if paths != before:
-        yield acts.AlterProperties({RECORD: written(frozenset(paths))})
+    properties, values = scene.have.schema.properties, dict[str, str]()
+    before = recorded(properties)
+    paths = declared(scene.decision.plan.desired) | ({s.path for s in scene.pending} & before)
+    if scene.decision.keeps_record and paths != before:
+        values[RECORD] = written(frozenset(paths))
+    if (finished := scene.decision.finished) and properties.get(APPLIED) != finished:
+        values[APPLIED] = finished
+    if values:
+        yield acts.AlterProperties(values)
 
 
 _STAGES: tuple[Callable[[_Scene], Iterator[Act]], ...] = (

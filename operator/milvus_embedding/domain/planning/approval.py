@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass, ChangePolicy, PlanStatus
-from milvus_embedding.domain.planning.steps import Action, Step
+from milvus_embedding.domain.planning.steps import Action, Plan, Step, digest
+
+MORE: Final = "More"
+"""The action of the last step that a status shows, if there are more than it has room for; `to` stands for them."""
 
 _COMPLETING: Final = frozenset({Action.CREATE_INDEX, Action.LOAD})
 
@@ -17,21 +20,30 @@ _COMPLETING: Final = frozenset({Action.CREATE_INDEX, Action.LOAD})
 @dataclass(frozen=True, slots=True)
 class UnderWay:
     """What was begun under the plan with this hash. `steps` are keys of steps; `interrupted`: something is taken away
-    that has to be put back.
+    that has to be put back. `rest`: the digest of further steps, for which a status has no room.
     """
 
     hash: str
     steps: frozenset[tuple[str, str, str]]
     interrupted: bool
+    rest: str = ""
 
     @classmethod
     def of(cls, status: PlanStatus | None) -> "UnderWay | None":
         """From a status written before the first act, and after each pass since."""
         if status is None or not status.hash or not status.approved:
             return None
-        keys = {(s.path, s.from_ or "", s.to or "") for s in status.steps}
+        keys = {(s.path, s.from_ or "", s.to or "") for s in status.steps if s.action != MORE}
+        rest = next((s.to or "" for s in status.steps if s.action == MORE), "")
         interrupted = interrupts(status.class_, "") or any(interrupts(s.class_, s.action) for s in status.steps)
-        return cls(status.hash, frozenset(keys), interrupted)
+        return cls(status.hash, frozenset(keys), interrupted, rest)
+
+    def whole(self, plan: Plan) -> "UnderWay":
+        """With the keys of the rest, if that stands in the plan just as it was approved."""
+        further = [step for step in plan.steps if step.key not in self.steps and not completes(step)]
+        if not self.rest or digest(further, collection_id=plan.collection_id) != self.rest:
+            return self
+        return UnderWay(self.hash, self.steps | {step.key for step in further}, self.interrupted)
 
 
 def approvals(policy: ChangePolicy, annotation: str | None, *, was_ready_at_generation: bool) -> frozenset[str]:

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass, ChangeMode, ChangePolicy, DriftPolicy, PlanStatus, PlanStep
-from milvus_embedding.domain.planning.approval import UnderWay, completes, interrupts
-from milvus_embedding.domain.planning.steps import RANK, Action, Plan, Step
+from milvus_embedding.domain.planning.approval import MORE, UnderWay, completes, interrupts
+from milvus_embedding.domain.planning.steps import RANK, Action, Plan, Step, digest
 
 STEPS_SHOWN: Final = 64
 
@@ -47,13 +47,15 @@ class Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """`under_way` is to be remembered for the next pass. `keeps_record`: the record of what is declared may be
-    written; it is no step, as it changes nothing for users.
+    written; it is no step, as it changes nothing for users. `finished`: the hash of an approved plan that is done, to
+    be written to the collection.
     """
 
     plan: Plan
     verdicts: tuple[Verdict, ...]
     under_way: UnderWay | None
     keeps_record: bool
+    finished: str = ""
 
     def having(self, *permissions: Permission) -> tuple[Step, ...]:
         return tuple(v.step for v in self.verdicts if v.permission in permissions)
@@ -85,8 +87,22 @@ class Decision:
             hash=hash_,
             class_=max(classes, key=RANK.__getitem__),
             approved=begun is not None or self.migrates,
-            steps=tuple(_shown(s) for s in steps[:STEPS_SHOWN]),
+            steps=self._room_for(steps),
         )
+
+    def _room_for(self, steps: Sequence[Step]) -> tuple[PlanStep, ...]:
+        if len(steps) <= STEPS_SHOWN:
+            return tuple(_shown(s) for s in steps)
+        shown = steps[: STEPS_SHOWN - 1]
+        keys = {s.key for s in shown}
+        rest = [s for s in self.plan.steps if s.key not in keys and not completes(s)]
+        more = PlanStep(
+            action=MORE,
+            path=f"{len(steps) - len(shown)} more steps",
+            class_=max((s.class_ for s in rest), key=RANK.__getitem__, default=shown[-1].class_),
+            to=digest(rest, collection_id=self.plan.collection_id),
+        )
+        return (*(_shown(s) for s in shown), more)
 
     def permits(self, step: Step) -> bool:
         """Whether a step of a plan made later, of the same collection, is one of those that may run."""
@@ -136,14 +152,16 @@ def decide(
         approved=approved,
         creating=creating,
         contested=contested,
-        under_way=under_way,
+        under_way=under_way.whole(plan) if under_way is not None else None,
         held=_held(observe_only=observe_only, paused=paused, read_only=read_only),
     )
     verdicts = _deferred([_verdict(step, case) for step in plan.steps])
+    under_way = _remembered(verdicts, case)
     return Decision(
         plan=plan,
         verdicts=tuple(verdicts),
-        under_way=_remembered(verdicts, case),
+        under_way=under_way,
+        finished=_finished(under_way, case),
         keeps_record=case.held is None
         and change_policy.in_place is ChangeMode.AUTOMATIC
         and case.drift in (None, DriftPolicy.ENFORCE),
@@ -254,6 +272,19 @@ def _deferred(verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
     ]
 
 
+def _completes_approved(step: Step, case: _Case) -> bool:
+    """What has to be put back is the last of an approved plan, and goes by its hash."""
+    begun = case.under_way
+    return begun is not None and begun.interrupted and begun.hash in case.approved and completes(step)
+
+
+def _finished(under_way: UnderWay | None, case: _Case) -> str:
+    begun = case.under_way
+    if begun is None or not begun.steps or under_way is not None or case.held is not None:
+        return ""
+    return begun.hash if begun.hash in case.approved else ""
+
+
 def _remembered(verdicts: Sequence[Verdict], case: _Case) -> UnderWay | None:
     """Never more than what was approved, and nothing once it is done."""
     begun = case.under_way
@@ -265,7 +296,7 @@ def _remembered(verdicts: Sequence[Verdict], case: _Case) -> UnderWay | None:
     before = begun is not None and begun.interrupted
     if case.is_approved and allowed:
         return UnderWay(case.plan.hash, frozenset(s.key for s in allowed), takes_away or before)
-    covered = frozenset(s.key for s in allowed if _still_approved(s, case))
+    covered = frozenset(s.key for s in allowed if _still_approved(s, case) or _completes_approved(s, case))
     if begun is not None and covered:
         return UnderWay(begun.hash, covered, takes_away or before)
     if takes_away or (before and any(completes(s) for s in runs)):

@@ -19,6 +19,7 @@ from milvus_embedding.domain.schema import Description, Field, Function, LoadSta
 
 _FIELD_PARAMS = frozenset({"max_length", "max_capacity", "mmap.enabled", FIELD_DESCRIPTION})
 _WHILE_RELEASED = "mmap.enabled"
+_PARTITIONS_BY_KEY = 16
 
 
 class Illegal(ValueError):
@@ -57,8 +58,11 @@ def _require(holds: bool, refusal: str) -> None:
 
 
 def _created(act: acts.CreateCollection) -> Observed:
+    schema = act.schema
+    if schema.partitions_count is None and any(f.partition_key for f in schema.fields):
+        schema = dataclasses.replace(schema, partitions_count=_PARTITIONS_BY_KEY)
     return Observed(
-        description=Description(name=act.name, id=f"new-{act.name}", schema=act.schema),
+        description=Description(name=act.name, id=f"new-{act.name}", schema=schema),
         indexes=(),
         partitions=("_default",),
         aliases=(),

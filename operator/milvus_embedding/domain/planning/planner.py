@@ -14,7 +14,7 @@ from milvus_embedding.domain.planning.functions import function_steps
 from milvus_embedding.domain.planning.indexes import index_steps
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.placement import alias_steps, load_steps, partition_steps
-from milvus_embedding.domain.planning.record import recorded
+from milvus_embedding.domain.planning.record import APPLIED, recorded
 from milvus_embedding.domain.planning.settings import setting_steps
 from milvus_embedding.domain.planning.steps import (
     ABSENT,
@@ -32,12 +32,13 @@ from milvus_embedding.domain.planning.steps import (
 def plan(desired: Desired, observed: Observed | None, capabilities: Capabilities, *, generations: Generations) -> Plan:
     """`observed` None: the collection is proven absent."""
     steps = ordered(_steps(desired, observed, capabilities, generations))
+    applied = observed.schema.properties.get(APPLIED, "") if observed is not None else ""
     collection_id = (observed.id if observed is not None else generations.known_id) or ""
     return Plan(
         collection_id=collection_id,
         steps=steps,
         class_=max((s.class_ for s in steps), key=RANK.__getitem__, default=None),
-        hash=digest(steps, collection_id=collection_id) if steps else "",
+        hash=digest(steps, collection_id=collection_id, applied=applied) if steps else "",
         desired=desired,
         capabilities=capabilities,
         generations=generations,

@@ -13,6 +13,10 @@ from milvus_embedding.domain.desired import Desired
 from milvus_embedding.domain.ownership import PREFIX
 
 RECORD: Final = PREFIX + "declared"
+APPLIED: Final = PREFIX + "applied-plan"
+"""The hash of the last approved plan that was carried out on the collection. Later hashes cover it, so that no approval
+counts twice, even if the very same difference comes again, or the status was lost.
+"""
 
 
 def declared(want: Desired) -> frozenset[str]:

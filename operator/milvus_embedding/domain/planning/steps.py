@@ -133,9 +133,12 @@ def ordered(steps: Iterable[Step]) -> tuple[Step, ...]:
     return tuple(sorted(steps, key=lambda s: (RANK[s.class_], s.path, s.action)))
 
 
-def digest(steps: Iterable[Step], *, collection_id: str) -> str:
-    """16 hex digits over the collection's id and each step's class, path, old and new value."""
-    content = [collection_id, [[s.class_, s.path, s.before, s.after] for s in steps]]
+def digest(steps: Iterable[Step], *, collection_id: str, applied: str = "") -> str:
+    """16 hex digits over the collection's id, each step's class, path, old and new value, and the hash of the plan that
+    was carried out on it before.
+    """
+    content: list[object] = [collection_id, [[s.class_, s.path, s.before, s.after] for s in steps]]
+    content += [applied] if applied else []
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 

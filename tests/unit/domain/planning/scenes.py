@@ -3,9 +3,12 @@
 import dataclasses
 from collections.abc import Mapping
 
-from milvus_embedding.api.collection import ChangeMode, ChangePolicy, DestructiveMode, DriftPolicy
+from milvus_embedding.api.collection import ChangeMode, ChangePolicy, CollectionSpec, DestructiveMode, DriftPolicy
+from milvus_embedding.api.function import DashscopeModelSpec
+from milvus_embedding.api.schema import TextEmbeddingSpec
 from milvus_embedding.domain.catalogue import resolve
 from milvus_embedding.domain.desired import Desired, ResolvedEmbedding, desired
+from milvus_embedding.domain.labels import derived
 from milvus_embedding.domain.ownership import Owner, stamp
 from milvus_embedding.domain.planning.acting import next_act
 from milvus_embedding.domain.planning.acts import Act, CreateCollection
@@ -16,7 +19,6 @@ from milvus_embedding.domain.planning.effects import apply
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.planner import plan
 from milvus_embedding.domain.planning.steps import Generations, Plan
-from tests.unit.domain.specs import declared
 
 VERSIONS = ("v2.6.0", "v2.6.7", "v2.6.9", "v3.0.0")
 OWNER = Owner("cluster", "search", "docs")
@@ -60,19 +62,51 @@ def fields(*changed: Mapping[str, object], without: str = "") -> dict[str, objec
     return {"fields": list(named.values())}
 
 
+MODELS: Mapping[str, Mapping[str, object]] = {
+    "docs-v3": {"model": "text-embedding-v3"},
+    "docs-v3-a": {"model": "text-embedding-v3", "credentialRef": {"name": "a", "namespace": "milvus"}},
+    "docs-v2": {"model": "text-embedding-v2"},
+    "docs-v1": {"model": "text-embedding-v1"},
+}
+"""What EmbeddingFunctions of these names declare."""
+
+
+def over_base(changes: Mapping[str, object]) -> dict[str, object]:
+    """The spec of BASE with changes; None leaves a key of it out."""
+    return {key: value for key, value in {**BASE, **changes}.items() if value is not None}
+
+
 def wanted(
     changes: Mapping[str, object] | None = None,
     *,
-    model: str = "text-embedding-v3",
+    model: str | None = None,
     dim: int | None = None,
     label: str | None = None,
     unlisted: bool = False,
+    models: Mapping[str, Mapping[str, object]] = MODELS,
 ) -> Desired:
-    """The collection of BASE with changes; all its text embedding functions come to the same model and label."""
-    spec = declared(**{**BASE, **(changes or {})})
-    found = ResolvedEmbedding(resolve(model, dim, allow_unlisted=unlisted), label)
-    names = [f.name for f in spec.functions if f.text_embedding is not None]
-    return desired(spec, name="docs", embeddings=dict.fromkeys(names, found))
+    """The collection of BASE with changes. Its text embedding functions come to what they declare, with the label that
+    their credential has, or all to the same model, dimension and label if one of these is given.
+    """
+    spec = CollectionSpec.model_validate({"connectionRef": {"name": "milvus"}, **over_base(changes or {})})
+    named = {f.name: f.text_embedding for f in spec.functions if f.text_embedding is not None}
+    if model or dim or label:
+        found = ResolvedEmbedding(resolve(model or "text-embedding-v3", dim, allow_unlisted=unlisted), label)
+        return desired(spec, name="docs", embeddings=dict.fromkeys(named, found))
+    return desired(spec, name="docs", embeddings={name: _resolved(item, models) for name, item in named.items()})
+
+
+def _resolved(embedding: TextEmbeddingSpec, models: Mapping[str, Mapping[str, object]]) -> ResolvedEmbedding:
+    spec = embedding.dashscope
+    if embedding.function_ref is not None:
+        spec = DashscopeModelSpec.model_validate(models[embedding.function_ref.name])
+    assert spec is not None
+    reference = spec.credential_ref
+    label = None
+    if reference is not None:
+        chosen = reference.namespace == "milvus"
+        label = reference.name if chosen else derived(reference.namespace or OWNER.namespace, reference.name)
+    return ResolvedEmbedding(resolve(spec.model, spec.dim, allow_unlisted=spec.allow_unlisted), label)
 
 
 def decided(
