@@ -94,7 +94,9 @@ def without_pods(bodies: Iterable[Body]) -> list[Body]:
 
 def rules(bodies: Iterable[Body]) -> list[tuple[str, Body]]:
     """Namespace ("" for all) and rule of everything that the operator's account is bound to."""
-    roles = {(b["kind"], b["metadata"].get("namespace", ""), b["metadata"]["name"]): b for b in of_kind(bodies, *_ROLES)}
+    roles = {
+        (b["kind"], b["metadata"].get("namespace", ""), b["metadata"]["name"]): b for b in of_kind(bodies, *_ROLES)
+    }
     bound = []
     for binding in of_kind(bodies, "ClusterRoleBinding", "RoleBinding"):
         namespace = binding["metadata"].get("namespace", "")
