@@ -58,9 +58,11 @@ def helm(*arguments: str, values: Mapping[str, Any] | None = None, environment: 
     return ended.stdout
 
 
-def render(values: Mapping[str, Any] | None = None, *, namespace: str = NAMESPACE) -> list[Body]:
+def render(
+    values: Mapping[str, Any] | None = None, *, release: str = RELEASE, namespace: str = NAMESPACE
+) -> list[Body]:
     """All objects of the chart with these values. Raises HelmFailed."""
-    text = helm("template", RELEASE, str(CHART), f"--namespace={namespace}", values=values or {})
+    text = helm("template", release, str(CHART), f"--namespace={namespace}", values=values or {})
     return [body for body in yaml.safe_load_all(text) if body]
 
 

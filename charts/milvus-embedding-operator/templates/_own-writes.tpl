@@ -88,8 +88,8 @@ validations:
     message: the operator changes no annotation of a pod template but embedding.milvus.io/config-hash, and removes none
     reason: Forbidden
   - expression: >-
-      variables.newAnnotations[?'embedding.milvus.io/config-hash'].orValue('0').matches('^[0-9a-f]{1,64}$')
-    message: embedding.milvus.io/config-hash is a hash in hexadecimal digits
+      variables.newAnnotations[?'embedding.milvus.io/config-hash'].orValue('0').matches('^[0-9a-z]{1,64}$')
+    message: embedding.milvus.io/config-hash is a hash
     reason: Forbidden
 {{- end -}}
 
@@ -138,7 +138,7 @@ validations:
       variables.oldParts[?part].?podAnnotations.orValue({}).all(key, key == 'embedding.milvus.io/config-hash' ||
       key in variables.newParts[?part].?podAnnotations.orValue({})) &&
       variables.newParts[?part].?podAnnotations[?'embedding.milvus.io/config-hash'].orValue('0')
-      .matches('^[0-9a-f]{1,64}$'))
+      .matches('^[0-9a-z]{1,64}$'))
     message: the operator changes no podAnnotation but embedding.milvus.io/config-hash, which is a hash
     reason: Forbidden
 {{- end -}}
