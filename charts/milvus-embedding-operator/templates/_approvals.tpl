@@ -4,8 +4,9 @@ what had to be approved is an approval for all times. */}}
 {{- define "operator.approvals.annotations" -}}
 - expression: >-
     variables.mayApprove || [{{ range $i, $name := . }}{{ if $i }}, {{ end }}'{{ $name }}'{{ end }}].all(name,
-    object.metadata.?annotations[?('embedding.milvus.io/' + name)].orValue('') in
-    ['', variables.old.?metadata.?annotations[?('embedding.milvus.io/' + name)].orValue('')])
+    object.metadata.?annotations[?('embedding.milvus.io/' + name)].orValue('') == '' ||
+    object.metadata.?annotations[?('embedding.milvus.io/' + name)] ==
+    variables.old.?metadata.?annotations[?('embedding.milvus.io/' + name)])
   messageExpression: "'setting one of the annotations {{ join ", " . }}' + variables.refusal"
   reason: Forbidden
 {{- end -}}
@@ -14,8 +15,8 @@ what had to be approved is an approval for all times. */}}
 validations:
   {{- include "operator.approvals.annotations" (list "approved-plan" "delete-adopted" "force-release" "release-to") | nindent 2 }}
   - expression: >-
-      variables.mayApprove || object.spec.?changePolicy.?approvedPlan.orValue('') in
-      ['', variables.old.?spec.?changePolicy.?approvedPlan.orValue('')]
+      variables.mayApprove || object.spec.?changePolicy.?approvedPlan.orValue('') == '' ||
+      object.spec.?changePolicy.?approvedPlan == variables.old.?spec.?changePolicy.?approvedPlan
     messageExpression: "'setting spec.changePolicy.approvedPlan' + variables.refusal"
     reason: Forbidden
   - expression: >-
@@ -36,8 +37,8 @@ validations:
 validations:
   {{- include "operator.approvals.annotations" (list "approved-rollout" "confirm-deletions") | nindent 2 }}
   - expression: >-
-      variables.mayApprove || object.spec.?embedding.?rollout.?approvedHash.orValue('') in
-      ['', variables.old.?spec.?embedding.?rollout.?approvedHash.orValue('')]
+      variables.mayApprove || object.spec.?embedding.?rollout.?approvedHash.orValue('') == '' ||
+      object.spec.?embedding.?rollout.?approvedHash == variables.old.?spec.?embedding.?rollout.?approvedHash
     messageExpression: "'setting spec.embedding.rollout.approvedHash' + variables.refusal"
     reason: Forbidden
   - expression: >-
