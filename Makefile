@@ -7,7 +7,7 @@ CLUSTER ?= auto
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt docs unit real control-plane e2e bench lock clean
+.PHONY: help setup demo test check fmt docs manifest unit chart helm real control-plane e2e bench lock clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,7 +26,7 @@ $(READY): pyproject.toml requirements/lock.txt
 demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes
 	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER)
 
-test: check unit real e2e ## everything that CI runs
+test: check unit chart real e2e ## everything that CI runs
 
 check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/ruff format --check operator tests tools
@@ -34,16 +34,27 @@ check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/chart.py --check
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff format operator tests tools
 	$(BIN)/ruff check --fix operator tests tools
 
-docs: $(READY) ## docs/reference.md from crds/ and the settings
+docs: $(READY) ## docs/reference.md and the chart's copies, from crds/ and the settings
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/chart.py
+
+manifest: helm ## deploy/operator.yaml, from the chart
+	$(BIN)/python tools/chart.py --helm "$$($(BIN)/python -m milvus_embedding.devkit.controlplane --extra helm | sed -n 's/^helm //p')"
 
 unit: $(READY) ## tests without a control plane
 	$(PYTEST) tests/unit tests/seed tests/contract tests/bench
+
+helm: $(READY)
+	$(BIN)/python -m milvus_embedding.devkit.controlplane --extra helm
+
+chart: helm ## tests of the Helm chart, without a cluster
+	$(PYTEST) tests/chart
 
 real: $(READY) ## tests on a real Milvus 2.3.5, in a network namespace of its own (Linux on x86_64)
 	$(PYTEST) tests/milvus235

@@ -1,7 +1,7 @@
 """Brings into the chart what has its source elsewhere: the CRDs, and a value for each setting of the operator.
 
-`python tools/chart.py` writes; with --check it exits 1 if a file is not what it would write. With --helm PROGRAM it also
-renders deploy/operator.yaml, the manifests of the chart's defaults for those who do not use Helm.
+`python tools/chart.py` writes; with --check it exits 1 if a file is not what it would write. With --helm PROGRAM it
+also renders deploy/operator.yaml, the manifests of the chart's defaults for those who do not use Helm.
 """
 
 import argparse
@@ -36,7 +36,7 @@ _OTHER_DEFAULTS: Final[dict[str, tuple[Setting, str]]] = {
 _BEGIN, _END = "  # BEGIN settings\n", "  # END settings\n"
 _HEADER: Final = """\
 # The operator with the default values of charts/milvus-embedding-operator, without CRDs (they are in crds/).
-# Made by `make chart-manifest`; do not edit.
+# Made by `make manifest`; do not edit.
 """
 
 

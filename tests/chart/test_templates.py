@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from milvus_embedding.api import annotations
+from milvus_embedding.api import annotations as known
 from milvus_embedding.domain.rendering.document import FILE_KEY, VARIABLES
 from milvus_embedding.domain.rendering.state import KEY as STATE_KEY
 from tests.e2e import chart
@@ -195,9 +195,9 @@ def test_the_policies_know_the_names_that_the_operator_uses() -> None:
     }
 
     assert set(texts) == {"secrets", "collections", "deployments", "milvuses"}
-    assert all(name in texts["secrets"] for name in (annotations.CONNECTION_LABEL, FILE_KEY, STATE_KEY, *VARIABLES))
-    assert annotations.FINALIZER in texts["collections"]
-    assert all(annotations.CONFIG_HASH in texts[part] for part in ("deployments", "milvuses"))
+    assert all(name in texts["secrets"] for name in (known.CONNECTION_LABEL, FILE_KEY, STATE_KEY, *VARIABLES))
+    assert known.FINALIZER in texts["collections"]
+    assert all(known.CONFIG_HASH in texts[part] for part in ("deployments", "milvuses"))
     account = f"system:serviceaccount:{chart.NAMESPACE}:{chart.RELEASE}"
     assert all(account in text for text in texts.values())
 
@@ -207,15 +207,15 @@ def test_the_policy_of_approvals_knows_every_annotation_that_approves() -> None:
     policies = [b for b in chart.of_kind(bodies, "ValidatingAdmissionPolicy") if "approvals" in b["metadata"]["name"]]
     text = json.dumps(policies)
 
-    names = {value for name, value in vars(annotations).items() if name.isupper() and isinstance(value, str)}
+    names = {value for name, value in vars(known).items() if name.isupper() and isinstance(value, str)}
     others = {
-        *(annotations.PREFIX, annotations.CONFIG_HASH, annotations.CONNECTION_LABEL, annotations.FINALIZER),
+        *(known.PREFIX, known.CONFIG_HASH, known.CONNECTION_LABEL, known.FINALIZER),
         # A request, and an answer to a question: neither approves anything.
-        *(annotations.RECONCILE_REQUESTED_AT, annotations.WRITERS_PAUSED),
+        *(known.RECONCILE_REQUESTED_AT, known.WRITERS_PAUSED),
     }
     assert others <= names
-    known = {name for name in names - {annotations.PREFIX} if f"'{name.removeprefix(annotations.PREFIX)}'" in text}
-    assert known == names - others
+    told = {name for name in names - {known.PREFIX} if f"'{name.removeprefix(known.PREFIX)}'" in text}
+    assert told == names - others
 
 
 def test_a_policy_is_there_only_for_a_power_that_is() -> None:

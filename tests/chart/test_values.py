@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -15,6 +14,9 @@ import yaml
 from milvus_embedding.runtime.settings import Settings, from_environment, variable
 from tests.e2e import chart
 from tools.chart import ELSEWHERE, value_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 VALUES = yaml.safe_load((chart.CHART / "values.yaml").read_text())
 SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text())
