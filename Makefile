@@ -7,7 +7,7 @@ CLUSTER ?= auto
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt docs manifest unit chart helm real control-plane e2e bench lock clean
+.PHONY: help setup demo test check fmt docs manifest unit helm chart image real control-plane e2e bench lock clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,7 +26,7 @@ $(READY): pyproject.toml requirements/lock.txt
 demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes
 	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER)
 
-test: check unit chart real e2e ## everything that CI runs
+test: check unit chart image real e2e ## everything that CI runs
 
 check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/ruff format --check operator tests tools
@@ -56,6 +56,9 @@ helm: $(READY)
 chart: helm ## tests of the Helm chart, without a cluster
 	$(PYTEST) tests/chart
 
+image: $(READY) ## what the image installs, without a container engine (needs the package index)
+	$(BIN)/python tools/image_check.py --platform linux/amd64 --platform linux/arm64
+
 real: $(READY) ## tests on a real Milvus 2.3.5, in a network namespace of its own (Linux on x86_64)
 	$(PYTEST) tests/milvus235
 
@@ -70,9 +73,16 @@ e2e: $(READY) ## tests on a real kube-apiserver
 bench: control-plane ## the benchmark table, beside a plain kopf operator in the same run
 	$(BIN)/python -m tests.bench
 
-lock: $(READY) ## renew requirements/lock.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --no-emit-index-url --no-header --generate-hashes --quiet --upgrade --output-file requirements/lock.txt
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --generate-hashes --quiet
+# The image's parts of the lock, with what traces need: nobody can install it there. Of pymilvus only the generated code
+# is used: numpy and pandas stay out.
+OF_LOCK := --no-annotate --constraint requirements/lock.txt
+
+lock: $(READY) ## renew requirements/ from pyproject.toml
+	$(COMPILE) --all-extras --upgrade --output-file requirements/lock.txt pyproject.toml
+	$(COMPILE) $(OF_LOCK) --no-emit-package numpy --no-emit-package pandas --extra otel \
+	  --output-file requirements/image.txt pyproject.toml
+	echo hatchling | $(COMPILE) $(OF_LOCK) --output-file requirements/image-build.txt -
 
 clean: ## remove the environment and caches of the checkout
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

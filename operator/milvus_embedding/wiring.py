@@ -18,6 +18,7 @@ from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.adapter import HttpKeyProbe
 from milvus_embedding.clients.dashscope.port import KeyProbe
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
+from milvus_embedding.clients.observer import UNOBSERVED, CallObserver
 from milvus_embedding.controllers import signals
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.controllers.collection.absence import Absences
@@ -40,6 +41,7 @@ from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.heartbeat import Heartbeat
 from milvus_embedding.controllers.probes import KeyProbes
 from milvus_embedding.domain.scrub import Scrubber
+from milvus_embedding.runtime.metrics import Metrics, Samples
 from milvus_embedding.runtime.run import Services, Wiring
 
 
@@ -51,6 +53,7 @@ class Product:
     clients: MilvusRegistry[Key]
     heartbeat: Heartbeat
     canary: Canary
+    gate: ProviderGate
 
     async def close(self) -> None:
         """Ends heartbeats, proofs and connections."""
@@ -68,16 +71,17 @@ def build(
     allowed_endpoints: tuple[str, ...] = (),
     workers: int = 8,
     read_only: bool = False,
+    observer: CallObserver = UNOBSERVED,
     clock: Callable[[], float] = time.monotonic,
 ) -> Product:
     """`wake` queues an object; it is called from the event loop that the controllers run in.
 
-    read_only: nothing is changed in Milvus.
+    read_only: nothing is changed in Milvus. observer: told of every call to Milvus and DashScope.
     """
     clients: MilvusRegistry[Key] = MilvusRegistry(
-        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only
+        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only, observer=observer
     )
-    probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints)
+    probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints, observer=observer)
     gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
     probes = _probes(probe, wake, clock)
     heartbeat = Heartbeat(wake=wake)
@@ -118,7 +122,7 @@ def build(
         EmbeddingFunction.KIND: FunctionController(),
         MilvusCollection.KIND: collections,
     }
-    return Product(controllers, clients, heartbeat, canary)
+    return Product(controllers, clients, heartbeat, canary, gate)
 
 
 def _probes(probe: KeyProbe, wake: Callable[[Key], None], clock: Callable[[], float]) -> KeyProbes:
@@ -127,6 +131,23 @@ def _probes(probe: KeyProbe, wake: Callable[[Key], None], clock: Callable[[], fl
 
 def _today() -> datetime:
     return datetime.now(UTC)
+
+
+def expose(product: Product, metrics: Metrics) -> None:
+    """Shows which Milvus do not answer and what is held back at the provider, as metrics."""
+
+    def breakers() -> Samples:
+        closed, opened = product.clients.breakers()
+        return [(("closed",), closed), (("open",), opened)]
+
+    def standing(which: int) -> Samples:
+        return [((str(reason),), numbers[which]) for reason, numbers in product.gate.standing().items()]
+
+    metrics.gauge("milvus_connections", "Connections in use by state of their breaker", ("breaker",), breakers)
+    text = "Credentials and models with which creating is held back, by reason"
+    metrics.gauge("provider_circuits_open", text, ("reason",), lambda: standing(0))
+    text = "Collections that wait for such a credential and model, by reason"
+    metrics.gauge("provider_waiting_objects", text, ("reason",), lambda: standing(1))
 
 
 async def operator(services: Services) -> Wiring:
@@ -140,11 +161,14 @@ async def operator(services: Services) -> Wiring:
         allowed_endpoints=settings.allow_endpoint,
         workers=settings.workers,
         read_only=settings.read_only,
+        observer=services.observer,
     )
+    expose(product, services.metrics)
     await product.clients.prepare()
     return Wiring(
         controllers=product.controllers,
         lane=signals.lane,
+        family=signals.family,
         workers=partial(signals.workers, collections=settings.workers),
         signal=signals.signal,
         upstream=signals.upstream,

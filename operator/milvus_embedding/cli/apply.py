@@ -12,6 +12,7 @@ from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.cli.inputs import count, errors, files_option, load
 from milvus_embedding.controllers.base import Note
+from milvus_embedding.domain.endpoints import check_pattern
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import OWNER, FileKube
@@ -62,6 +63,9 @@ def apply(
 
     Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready.
     """
+    for pattern in allow_endpoint:
+        if (problem := check_pattern(pattern)) is not None:
+            raise click.ClickException(problem)
     scrubber = Scrubber()
     _quieten(scrubber, verbose=verbose)
     manifests = _manifests(paths, milvus, dashscope)

@@ -57,6 +57,11 @@ def lane(resource: Resource) -> str:
             return resource.KIND
 
 
+def family(lane_name: str) -> str:
+    """The class of a lane, without the name of the connection."""
+    return lane_name.partition(" ")[0]
+
+
 def workers(lane_name: str, *, collections: int = COLLECTION_WORKERS) -> int:
     """How many objects of a lane are reconciled at a time; `collections` of one connection."""
     if lane_name.startswith("connection "):

@@ -97,6 +97,7 @@ class Auditor:
                 await self.audit(kind)
             except KubeError as error:
                 self._due[kind] = self._clock() + RELIST_DELAY
+                self._metrics.audited(kind, "failed")
                 self._complain(kind, error)
             else:
                 self._complained = False

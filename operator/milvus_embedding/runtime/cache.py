@@ -78,6 +78,10 @@ class Cache:
         entries = self._entries[kind]
         return [entries[key] for key in sorted(entries)]
 
+    def entries(self, kind: str) -> Sequence[Entry]:
+        """The same unsorted; may be called from any thread."""
+        return list(self._entries[kind].values())
+
     def keys(self, kind: str) -> Iterator[Key]:
         """The keys of a kind, unsorted; of a copy."""
         return iter(tuple(self._entries[kind]))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from milvus_embedding.runtime.queue import WorkQueue
+from milvus_embedding.runtime.queue import Priority, WorkQueue
 
 K = TypeVar("K", bound=Hashable)
 
@@ -31,6 +31,7 @@ class Dispatcher(Generic[K]):
 
     work: what to do with a key; an exception out of it is logged and the key is lost, so it must not raise.
     limit: how many workers a lane may have.
+    on_take: told of each key that is taken: its priority, and for how many seconds it waited.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class Dispatcher(Generic[K]):
         work: Callable[[K], Awaitable[None]],
         limit: Callable[[str], int],
         clock: Callable[[], float],
+        on_take: Callable[[Priority, float], None] = lambda priority, waited: None,
     ) -> None:
-        self.queue: WorkQueue[K] = WorkQueue(clock=clock, on_change=self.changed)
+        self.queue: WorkQueue[K] = WorkQueue(clock=clock, on_change=self.changed, on_take=on_take)
         self._work = work
         self._limit = limit
         self._clock = clock

@@ -59,6 +59,14 @@ class HeadCount:
         self._every = max(every, len(self._places) / _PER_SECOND)
         self._on_differs = on_differs
         self._told: dict[Place, int] = {}
+        self._counted: dict[Place, int] = {}
+
+    def unseen(self) -> list[tuple[str, float]]:
+        """By kind: by how many objects cache and API server differed at the last looks. Any thread."""
+        kinds: dict[str, float] = {}
+        for (kind, _), number in list(self._counted.items()):
+            kinds[kind] = kinds.get(kind, 0.0) + abs(number)
+        return list(kinds.items())
 
     async def run(self) -> None:
         """Looks until cancelled."""
@@ -76,6 +84,7 @@ class HeadCount:
             except KubeError as error:
                 _log.debug("the objects could not be counted: %s", error)
                 continue
+            self._counted[place] = number
             if suspect := self._judge(place, number, suspects.get(place)):
                 found[place] = suspect
         return found

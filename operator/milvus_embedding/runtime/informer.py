@@ -52,15 +52,18 @@ def build_registry(
     kubeconfig: str,
     relisted: Callable[[str], None],
     cleanup: Callable[[], Awaitable[None]],
+    heard: Callable[[str], None] = lambda kind: None,
     namespaces: bool = False,
 ) -> kopf.OperatorRegistry:
-    """Handlers for our kinds, Secrets and, if told, Namespaces. `relisted` is told of a kind that is listed (again)."""
+    """Handlers for our kinds, Secrets and, if told, Namespaces. `relisted` is told of a kind that is listed (again),
+    `heard` of the kind of every event.
+    """
     registry = kopf.OperatorRegistry()
     for type_ in OUR_TYPES.values():
-        _watch(registry, type_, _object_handler(type_.kind, store, relisted))
-    _watch(registry, SECRETS, _secret_handler(store, relisted))
+        _watch(registry, type_, heard, _object_handler(type_.kind, store, relisted))
+    _watch(registry, SECRETS, heard, _secret_handler(store, relisted))
     if namespaces:
-        _watch(registry, NAMESPACES, _namespace_handler(store, relisted))
+        _watch(registry, NAMESPACES, heard, _namespace_handler(store, relisted))
 
     async def on_cleanup(**_: object) -> None:
         await cleanup()
@@ -107,8 +110,14 @@ async def watch(registry: kopf.OperatorRegistry, watching: Watching, stop: objec
     )
 
 
-def _watch(registry: kopf.OperatorRegistry, type_: ResourceType, handler: _Handler) -> None:
-    kopf.on.event(type_.group, type_.version, type_.plural, registry=registry)(handler)
+def _watch(
+    registry: kopf.OperatorRegistry, type_: ResourceType, heard: Callable[[str], None], handler: _Handler
+) -> None:
+    async def handle(event: _Event, **_: object) -> None:
+        heard(type_.kind)
+        await handler(event)
+
+    kopf.on.event(type_.group, type_.version, type_.plural, registry=registry)(handle)
 
 
 def _object_handler(kind: str, store: Store, relisted: Callable[[str], None]) -> _Handler:

@@ -23,6 +23,7 @@ from milvus_embedding.runtime.metrics import Metrics
 from milvus_embedding.runtime.queue import Priority
 from milvus_embedding.runtime.recorder import EventSink, Subject
 from milvus_embedding.runtime.store import Store
+from milvus_embedding.runtime.tracing import NO_SPANS, Spans
 from milvus_embedding.runtime.world import ReconcileWorld
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Manager:
         random: Callable[[], float],
         lease_remaining: Callable[[], float] = lambda: float("inf"),
         read_only: bool = False,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._store = store
         self._kube = kube
@@ -70,6 +72,7 @@ class Manager:
         self._random = random
         self._lease_remaining = lease_remaining
         self._read_only = read_only
+        self._spans = spans
         self._conflicts: dict[Key, int] = {}
 
     async def work(self, key: Key) -> None:
@@ -78,7 +81,7 @@ class Manager:
         if entry is None:
             await self._forget(key)
             return
-        with self._metrics.reconcile(key.kind) as measured:
+        with self._metrics.reconcile(key.kind) as measured, self._spans.reconcile(key, measured):
             try:
                 measured.outcome = await self._reconcile(key, entry)
                 self._conflicts.pop(key, None)
@@ -159,6 +162,7 @@ class Manager:
     def _schedule(self, key: Key, outcome: Outcome) -> str:
         self._store.wake_known(outcome.wake)
         if outcome.backoff:
+            self._metrics.retried(key.kind)
             delay = self._store.queue.fail(key, outcome.requeue_after)
             self._store.wake(key, delay=delay, priority=Priority.RESYNC)
             return "backoff"
@@ -188,6 +192,7 @@ class Manager:
             self._retry(key)
 
     def _retry(self, key: Key) -> None:
+        self._metrics.retried(key.kind)
         self._store.wake(key, delay=self._store.queue.fail(key), priority=Priority.RESYNC)
 
     async def _forget(self, key: Key) -> None:

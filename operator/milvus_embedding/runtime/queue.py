@@ -60,11 +60,15 @@ class WorkQueue(Generic[K]):
         clock: Callable[[], float],
         random: Callable[[], float] = random_module.random,
         on_change: Callable[[str | None], None] = lambda lane: None,
+        on_take: Callable[[Priority, float], None] = lambda priority, waited: None,
     ) -> None:
-        """`on_change` is called with a lane that got work, or with None when the next due time moved forward."""
+        """`on_change` is called with a lane that got work, or with None when the next due time moved forward; `on_take`
+        with how long a key waited that is taken.
+        """
         self._clock = clock
         self._random = random
         self._on_change = on_change
+        self._on_take = on_take
         self._lanes: dict[str, _Lane[K]] = {}
         self._queued: dict[K, _Queued] = {}
         self._busy: set[K] = set()
@@ -173,15 +177,24 @@ class WorkQueue(Generic[K]):
         """The lanes with waiting keys."""
         return tuple(name for name, lane in list(self._lanes.items()) if lane.count)
 
-    def oldest(self, lane: str) -> float:
-        """For how many seconds the longest-waiting key of the lane waits; 0 if none does."""
+    def waiting(self) -> list[tuple[str, int, float]]:
+        """Each lane with waiting keys: how many, and for how many seconds the longest-waiting one waits. Any thread."""
         now = self._clock()
-        return max((now - q.since for q in list(self._queued.values()) if q.lane == lane), default=0.0)
+        lanes: dict[str, tuple[int, float]] = {}
+        for queued in list(self._queued.values()):
+            depth, since = lanes.get(queued.lane, (0, now))
+            lanes[queued.lane] = depth + 1, min(since, queued.since)
+        return [(lane, depth, now - since) for lane, (depth, since) in lanes.items()]
 
     @property
     def scheduled(self) -> int:
         """How many keys wait for their time."""
         return len(self._due)
+
+    @property
+    def retrying(self) -> int:
+        """How many keys failed when they were worked on last."""
+        return len(self._failures)
 
     @property
     def busy(self) -> frozenset[K]:
@@ -196,7 +209,8 @@ class WorkQueue(Generic[K]):
         self._on_change(queued.lane)
 
     def _start(self, key: K, state: _Lane[K]) -> None:
-        del self._queued[key]
+        queued = self._queued.pop(key)
+        self._on_take(queued.priority, self._clock() - queued.since)
         state.count -= 1
         self._due.pop(key, None)
         self._busy.add(key)

@@ -85,12 +85,12 @@ class Recorder:
 
     def record(self, subject: Subject, note: Note) -> None:
         if not self._admit(subject.uid):
-            self._metrics.event("limited")
+            self._metrics.event(note.reason, "limited")
             return
         try:
             self._waiting.put_nowait((subject, note, self._now()))
         except asyncio.QueueFull:
-            self._metrics.event("dropped")
+            self._metrics.event(note.reason, "dropped")
 
     async def run(self) -> None:
         """Writes Events until cancelled."""
@@ -106,12 +106,12 @@ class Recorder:
         try:
             await self._create_or_count(subject, note, at)
         except (KubeError, Conflict) as error:
-            self._metrics.event("failed")
+            self._metrics.event(note.reason, "failed")
             if not self._complained:
                 self._complained = True
                 _log.warning("Events cannot be written (said once): %s", error)
         else:
-            self._metrics.event("written")
+            self._metrics.event(note.reason, "written")
 
     async def _create_or_count(self, subject: Subject, note: Note, at: datetime) -> None:
         known = self._written.get((subject, note))

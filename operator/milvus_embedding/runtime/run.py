@@ -25,6 +25,7 @@ from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.adapter import KubeAdapter
 from milvus_embedding.clients.kube.connect import NoClusterError, connect, kubeconfig_path
 from milvus_embedding.clients.kube.port import ApiServer, Kube, KubeError
+from milvus_embedding.clients.observer import CallObserver
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.crds import wait_until_served
@@ -33,8 +34,10 @@ from milvus_embedding.runtime.lease import Durations, Elector
 from milvus_embedding.runtime.logs import configure
 from milvus_embedding.runtime.metrics import CONTENT_TYPE, Metrics
 from milvus_embedding.runtime.preflight import Preflight, Scope
+from milvus_embedding.runtime.readings import read_process
 from milvus_embedding.runtime.service import Service
-from milvus_embedding.runtime.settings import Settings
+from milvus_embedding.runtime.settings import SettingError, Settings
+from milvus_embedding.runtime.tracing import NO_SPANS, Calls, Spans, open_spans
 from milvus_embedding.runtime.vitals import Phase, Vitals
 
 _log = logging.getLogger(__name__)
@@ -50,7 +53,8 @@ class Wiring:
     """What the caller brings.
 
     controllers: one per kind, by its name.
-    lane: in which lane an object is reconciled (one per connection). The name shows in metrics.
+    lane: in which lane an object is reconciled (one per connection).
+    family: the class of a lane, for metrics: a lane itself may name an object.
     workers: how many reconciles a lane may have at the same time.
     signal: what others may rely on in an object; those who read it are woken only when it changes.
     upstream: whom a change of an object wakes besides its readers.
@@ -59,6 +63,7 @@ class Wiring:
 
     controllers: Mapping[str, Controller[Any]]
     lane: Callable[[Resource], str]
+    family: Callable[[str], str]
     workers: Callable[[str], int]
     signal: Callable[[Resource], Hashable]
     upstream: Callable[[Resource], Iterable[Key]]
@@ -69,13 +74,15 @@ class Wiring:
 class Services:
     """What the wiring can build on.
 
-    owner: the owner id. lease_remaining: for how many seconds nobody else can take over. wake: queues an object.
+    observer: to be told of every call to Milvus and DashScope. owner: the owner id. lease_remaining: for how many
+    seconds nobody else can take over. wake: queues an object.
     """
 
     settings: Settings
     kube: Kube
     scrubber: Scrubber
     metrics: Metrics
+    observer: CallObserver
     owner: str
     lease_remaining: Callable[[], float]
     wake: Callable[[Key], None]
@@ -114,28 +121,33 @@ def main(settings: Settings, build: Builder) -> NoReturn:
 async def run(settings: Settings, build: Builder, *, scrubber: Scrubber) -> int:
     """Runs the operator until a signal or until it has to be started again; returns the exit code."""
     try:
+        spans = open_spans(traces=settings.traces, instance=settings.effective_identity)
         api = await connect(settings.kubeconfig)
-    except NoClusterError as error:
+    except (NoClusterError, SettingError) as error:
         _log.error("%s", error)
         return EXIT_CONFIGURATION
     kube = KubeAdapter(api, scrubber, timeout=settings.request_timeout)
-    process = Process(settings, build, kube=kube, scrubber=scrubber)
+    process = Process(settings, build, kube=kube, scrubber=scrubber, spans=spans)
     try:
         return await process.run()
     except Stopped:
         return EXIT_OK
     finally:
+        await spans.close()
         await kube.close()
 
 
 class Process:
     """One life of the operator process."""
 
-    def __init__(self, settings: Settings, build: Builder, *, kube: ApiServer, scrubber: Scrubber) -> None:
+    def __init__(
+        self, settings: Settings, build: Builder, *, kube: ApiServer, scrubber: Scrubber, spans: Spans = NO_SPANS
+    ) -> None:
         self._settings = settings
         self._build = build
         self._kube = kube
         self._scrubber = scrubber
+        self._spans = spans
         self._clock = time.monotonic
         self._metrics = Metrics()
         self._vitals = Vitals(
@@ -192,6 +204,7 @@ class Process:
             random=random.random,
             lease_remaining=self._lease_remaining,
             sees_namespaces=await self._until_signal(self._preflight.sees_namespaces()),
+            spans=self._spans,
         )
         wiring = await self._build(await self._services(service))
         try:
@@ -214,6 +227,7 @@ class Process:
             kube=self._kube,
             scrubber=self._scrubber,
             metrics=self._metrics,
+            observer=Calls(self._metrics, self._spans),
             owner=self._settings.owner or await self._cluster(),
             lease_remaining=self._lease_remaining,
             wake=service.wake,
@@ -251,13 +265,10 @@ class Process:
         health = Health(self._metrics.render, CONTENT_TYPE)
         health.live_if(self._vitals.alive)
         health.ready_if(self._vitals.ready)
-        self._metrics.gauge("event_loop_lag_seconds", "For how long the event loop did not run", "loop", self._lag)
+        read_process(self._metrics, self._vitals)
         server = HealthServer(self._settings.health_address, health)
         server.start()
         return server
-
-    def _lag(self) -> Iterable[tuple[str, float]]:
-        return [("main", self._vitals.lag)]
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

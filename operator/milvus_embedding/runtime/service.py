@@ -9,20 +9,23 @@ from typing import Any, Final, Protocol
 
 from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.kube.port import OUR_TYPES, ApiServer, KubeError
+from milvus_embedding.clients.kube.port import ApiServer, KubeError
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.audit import Auditor
+from milvus_embedding.runtime.census import Census
 from milvus_embedding.runtime.dispatch import Dispatcher
 from milvus_embedding.runtime.headcount import HeadCount
 from milvus_embedding.runtime.informer import Watching, build_registry, watch
 from milvus_embedding.runtime.manager import Manager, Pace
 from milvus_embedding.runtime.metrics import Metrics
 from milvus_embedding.runtime.priming import enqueue, prime
+from milvus_embedding.runtime.readings import read_queue, read_watches
 from milvus_embedding.runtime.recorder import Recorder
 from milvus_embedding.runtime.settings import Settings
 from milvus_embedding.runtime.store import CONTROL_LANE, Store
 from milvus_embedding.runtime.supervisor import PermissionWatch, Supervisor
+from milvus_embedding.runtime.tracing import NO_SPANS, Spans
 from milvus_embedding.runtime.vitals import Phase, Vitals
 
 _log = logging.getLogger(__name__)
@@ -41,6 +44,8 @@ class Parts(Protocol):
     def controllers(self) -> Mapping[str, Controller[Any]]: ...
     @property
     def lane(self) -> Callable[[Resource], str]: ...
+    @property
+    def family(self) -> Callable[[str], str]: ...
     @property
     def workers(self) -> Callable[[str], int]: ...
     @property
@@ -68,6 +73,7 @@ class Service:
         random: Callable[[], float],
         lease_remaining: Callable[[], float],
         sees_namespaces: bool,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._settings = settings
         self._kube = kube
@@ -82,6 +88,7 @@ class Service:
         self._random = random
         self._lease_remaining = lease_remaining
         self._sees_namespaces = sees_namespaces
+        self._spans = spans
         self._store: Store | None = None
         self._fatal = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -97,14 +104,17 @@ class Service:
     async def run(self, parts: Parts, signalled: asyncio.Event) -> bool:
         """Returns whether all reconciles had ended when it returned."""
         dispatcher: Dispatcher[Key] = Dispatcher(
-            work=lambda key: manager.work(key), limit=lambda lane: self._limit(parts, lane), clock=self._clock
+            work=lambda key: manager.work(key),
+            limit=lambda lane: self._limit(parts, lane),
+            clock=self._clock,
+            on_take=lambda priority, waited: self._metrics.waited(priority.name.lower(), waited),
         )
         store = self._store = Store(
             queue=dispatcher.queue, lane=parts.lane, signal=parts.signal, upstream=parts.upstream
         )
         manager = self._manager(parts, store)
         self._vitals.running = dispatcher.running
-        self._gauges(dispatcher, store)
+        self._expose(dispatcher, store, parts.family)
         # Before the first lists: one that is not permitted any more would be repeated for ever.
         self._spawn(self._permissions().run(), "permissions")
         await self._prime(store, signalled)
@@ -134,7 +144,8 @@ class Service:
         auditor = self._auditor(store)
         supervisor = Supervisor(self._scopes, clock=self._clock, on_dead=self._die, namespaces=self._sees_namespaces)
         self._vitals.watches = lambda: supervisor.problem
-        self._metrics.gauge("watch_alive", "1 while the watch is there", "watch", supervisor.living)
+        headcount = self._headcount(store, auditor)
+        read_watches(self._metrics, alive=supervisor.living, heard=supervisor.silence, unseen=headcount.unseen)
 
         async def cleanup() -> None:
             await self._shut_down(dispatcher)
@@ -145,6 +156,7 @@ class Service:
             kubeconfig=self._kubeconfig,
             relisted=auditor.relisted,
             cleanup=cleanup,
+            heard=supervisor.heard,
             namespaces=self._sees_namespaces,
         )
         watching = Watching(
@@ -153,7 +165,7 @@ class Service:
         # All of ours before kopf's: at its end it cancels whatever task is younger than itself.
         self._spawn(self._recorder.run(), "events")
         self._spawn(auditor.run(), "audit")
-        self._spawn(self._headcount(store, auditor).run(), "headcount")
+        self._spawn(headcount.run(), "headcount")
         self._spawn(supervisor.run(), "supervisor")
         # kopf takes the signals for itself while it runs; its cleanup tells of one.
         ends = [asyncio.create_task(event.wait()) for event in (self._fatal, self._lost, signalled, self._stopped)]
@@ -208,6 +220,7 @@ class Service:
             random=self._random,
             lease_remaining=self._lease_remaining,
             read_only=self._settings.read_only,
+            spans=self._spans,
         )
 
     def _auditor(self, store: Store) -> Auditor:
@@ -245,14 +258,9 @@ class Service:
             namespaces=self._sees_namespaces,
         )
 
-    def _gauges(self, dispatcher: Dispatcher[Key], store: Store) -> None:
-        queue, cache, gauge = dispatcher.queue, store.cache, self._metrics.gauge
-        gauge("queue_depth", "Keys that wait, by lane", "lane", lambda: [(n, queue.depth(n)) for n in queue.lanes()])
-        gauge(
-            "queue_age_seconds", "Longest wait, by lane", "lane", lambda: [(n, queue.oldest(n)) for n in queue.lanes()]
-        )
-        gauge("scheduled", "Keys that wait for their time", "queue", lambda: [("all", queue.scheduled)])
-        gauge("objects", "Objects known, by kind", "kind", lambda: [(kind, cache.size(kind)) for kind in OUR_TYPES])
+    def _expose(self, dispatcher: Dispatcher[Key], store: Store, family: Callable[[str], str]) -> None:
+        read_queue(self._metrics, dispatcher.queue, running=dispatcher.running, family=family, clock=self._clock)
+        self._metrics.register(Census(store.cache.entries, now=self._now))
 
     def _limit(self, parts: Parts, lane: str) -> int:
         return _CONTROL_WORKERS if lane == CONTROL_LANE else parts.workers(lane)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, Literal
 
+from milvus_embedding.domain.endpoints import check_pattern
+
 PREFIX: Final = "MILVUS_EMBEDDING_"
 
 Setting = str | int | float | bool | tuple[str, ...] | None
@@ -32,7 +34,9 @@ class Settings:
     secret_selector: str = _setting("", "label selector of the Secrets to watch; empty: all")
     owner: str = _setting("", "owner id stamped on collections; empty: the uid of kube-system")
     accept_owner: tuple[str, ...] = _setting((), "former owner ids that are taken for ours")
-    allow_endpoint: tuple[str, ...] = _setting((), "endpoints of the provider that may be called; empty: all")
+    allow_endpoint: tuple[str, ...] = _setting(
+        (), "addresses that uri and dashscope.url may have: host or host:port, with * for any characters; empty: all"
+    )
     read_only: bool = _setting(False, "change nothing in Milvus and Kubernetes but statuses, Events and the Lease")
     leader_election: bool = _setting(True, "elect a leader by Lease; without it run one replica only")
     lease_namespace: str = _setting("", "namespace of the Lease; empty: the pod's own, else default")
@@ -52,6 +56,7 @@ class Settings:
     request_timeout: float = _setting(15.0, "deadline of a request to the API server")
     shutdown_grace: float = _setting(2.5, "how long running reconciles may go on after SIGTERM")
     workers: int = _setting(8, "reconciles at the same time on one connection")
+    traces: bool = _setting(False, "send traces by OTLP; where to, OTEL_EXPORTER_OTLP_ENDPOINT tells")
     log_format: Literal["json", "console"] = _setting("json", "json or console")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "debug, info, warning or error")
 
@@ -137,6 +142,9 @@ def _check(settings: Settings) -> None:
         raise SettingError(f"log_format is {settings.log_format!r}; it has to be json or console")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise SettingError(f"log_level is {settings.log_level!r}; it has to be debug, info, warning or error")
+    for pattern in settings.allow_endpoint:
+        if (problem := check_pattern(pattern)) is not None:
+            raise SettingError(problem)
     if settings.namespaces and not settings.owner:
         raise SettingError("owner is not set; with namespaces given it has to be, as kube-system cannot be read")
 

@@ -40,9 +40,14 @@ def watcher_name(plural: str, version: str, group: str, scope: Scope) -> str:
 
 def expected_watchers(scopes: Sequence[Scope], *, namespaces: bool = False) -> frozenset[str]:
     """The names of all watchers that there have to be. `namespaces`: that of Namespaces is one of them."""
+    return frozenset(_watchers(scopes, namespaces=namespaces))
+
+
+def _watchers(scopes: Sequence[Scope], *, namespaces: bool) -> dict[str, str]:
+    """The kind that each watcher watches, by the watcher's name."""
     types = [(type_, scope) for type_ in (*OUR_TYPES.values(), SECRETS) for scope in scopes]
     types += [(NAMESPACES, None)] if namespaces else []
-    return frozenset(watcher_name(t.plural, t.version, t.group, scope) for t, scope in types)
+    return {watcher_name(t.plural, t.version, t.group, scope): t.kind for t, scope in types}
 
 
 class Supervisor:
@@ -57,7 +62,8 @@ class Supervisor:
         namespaces: bool = False,
         tasks: Callable[[], Iterable[str]] | None = None,
     ) -> None:
-        self._expected = expected_watchers(scopes, namespaces=namespaces)
+        self._kinds = _watchers(scopes, namespaces=namespaces)
+        self._expected = frozenset(self._kinds)
         self._clock = clock
         self._on_dead = on_dead
         self._tasks = tasks or _task_names
@@ -66,6 +72,7 @@ class Supervisor:
         self._checker_seen = False
         self._stopping = False
         self._absent = self._expected
+        self._heard: dict[str, float] = {}
 
     @property
     def problem(self) -> str:
@@ -73,8 +80,18 @@ class Supervisor:
         return f"watches are missing: {', '.join(sorted(self._absent))}" if self._absent else ""
 
     def living(self) -> list[tuple[str, float]]:
-        """Each watch and whether it is there (1 or 0)."""
-        return [(name.removeprefix(_PREFIX), float(name not in self._absent)) for name in sorted(self._expected)]
+        """Each kind and whether all of its watches are there (1 or 0). Any thread."""
+        absent = {self._kinds[name] for name in self._absent}
+        return [(kind, float(kind not in absent)) for kind in sorted(set(self._kinds.values()))]
+
+    def heard(self, kind: str) -> None:
+        """A watch of the kind told of something. That one is silent proves nothing: perhaps nothing happens."""
+        self._heard[kind] = self._clock()
+
+    def silence(self) -> list[tuple[str, float]]:
+        """Each kind that was heard of, and for how many seconds not any more. Any thread."""
+        now = self._clock()
+        return [(kind, now - at) for kind, at in list(self._heard.items())]
 
     async def run(self) -> None:
         """Looks every second until a watcher is dead or kopf stops."""

@@ -23,6 +23,7 @@ class Bench:
         self.now = 0.0
         self.kube = FakeKube()
         self.dead: list[str] = []
+        self.metrics = Metrics()
         self.queue: WorkQueue[Key] = WorkQueue(clock=lambda: self.now, random=lambda: 0.5)
         self.store = Store(
             queue=self.queue, lane=lambda resource: "lane", signal=lambda resource: None, upstream=lambda resource: ()
@@ -34,7 +35,7 @@ class Bench:
             secret_selector="",
             every=600,
             clock=lambda: self.now,
-            metrics=Metrics(),
+            metrics=self.metrics,
             on_dead=self.dead.append,
         )
 
@@ -196,6 +197,7 @@ async def test_an_audit_that_failed_drops_nothing_is_told_once_and_repeated(capl
     await bench.auditor.tick()
     assert bench.store.cache.get(KEY) is not None
     assert len(caplog.records) == 1
+    assert f'audits_total{{found="failed",kind="{KIND}"}} 1.0' in bench.metrics.render().decode()
     bench.kube.fail = lambda verb, what: None
     bench.kube.requests.clear()
     bench.now = 7

@@ -66,6 +66,7 @@ async def test_the_last_object_of_a_kind_that_went_unseen_is_noticed_at_the_seco
     bench.kube.delete(KIND, "f")
     suspects = await bench.count.look(NOTHING)
     assert suspects == {(KIND, None): Difference(-1)}
+    assert dict(bench.count.unseen())[KIND] == 1
     assert bench.told == []
     await bench.count.look(suspects)
     assert bench.told == [KIND]

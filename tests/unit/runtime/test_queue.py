@@ -164,7 +164,29 @@ def test_age_and_depth_tell_what_waits() -> None:
     q.add("x", "a")
     clock.now += 7
     q.add("y", "a")
-    assert (q.depth("a"), q.oldest("a"), q.depth("b"), q.oldest("b")) == (2, 7, 0, 0)
+    assert (q.depth("a"), q.depth("b"), q.waiting()) == (2, 0, [("a", 2, 7)])
+
+
+def test_a_key_that_is_taken_tells_how_long_it_waited_also_if_it_became_urgent_meanwhile() -> None:
+    clock = Clock()
+    taken: list[tuple[Priority, float]] = []
+    q: WorkQueue[str] = WorkQueue(clock=clock, on_take=lambda priority, waited: taken.append((priority, waited)))
+    q.add("x", "a", Priority.RESYNC)
+    clock.now += 3
+    q.add("x", "a")
+    clock.now += 4
+    q.take("a")
+    assert taken == [(Priority.NEW, 7)]
+
+
+def test_keys_that_failed_are_counted_until_they_succeed_or_go() -> None:
+    q = queue()
+    q.fail("x")
+    q.fail("y")
+    assert q.retrying == 2
+    q.forget("x")
+    q.drop("y")
+    assert q.retrying == 0
 
 
 def test_cancelled_delays_do_not_pile_up() -> None:

@@ -39,6 +39,7 @@ def test_the_environment_is_read_and_an_option_wins() -> None:
         pytest.param({"WORKERS": "0"}, "workers is 0; it has to be more than 0", id="not positive"),
         pytest.param({"LEASE_DURATION": "5"}, "less than lease_duration", id="lease shorter than its deadline"),
         pytest.param({"LOG_FORMAT": "xml"}, "it has to be json or console", id="unknown log format"),
+        pytest.param({"ALLOW_ENDPOINT": "*.svc,https://a"}, "allow_endpoint has 'https://a'", id="a URL for a host"),
         pytest.param({"NAMESPACES": "a"}, "owner is not set", id="namespaces without owner"),
     ],
 )

@@ -54,7 +54,16 @@ def test_a_watch_that_was_there_and_is_gone_is_dead_at_once() -> None:
     watched.names.discard("watcher for secrets.v1@b")
     assert not watched.supervisor.look()
     assert watched.dead == ["watches ended: watcher for secrets.v1@b"]
-    assert ("secrets.v1@b", 0.0) in watched.supervisor.living()
+    assert ("Secret", 0.0) in watched.supervisor.living()
+    assert ("MilvusCollection", 1.0) in watched.supervisor.living()
+
+
+def test_a_kind_that_is_silent_is_told_with_the_time_since_it_was_heard_of() -> None:
+    watched = Watched()
+    watched.supervisor.heard("Secret")
+    watched.now = 7
+    watched.supervisor.heard("MilvusCollection")
+    assert dict(watched.supervisor.silence()) == {"Secret": 7, "MilvusCollection": 0}
 
 
 def test_watches_that_end_because_kopf_was_told_to_stop_are_not_dead() -> None:

@@ -5,17 +5,20 @@ error code are looked at; nothing of it is logged or raised.
 """
 
 import asyncio
-import ipaddress
+import contextlib
 import json
 import re
+import socket
 import ssl
 from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, KeyProbe, ProbeResult, Verdict
+from milvus_embedding.clients.observer import UNOBSERVED, CallObserver, Service
 from milvus_embedding.domain.endpoints import check_address, check_endpoint
 
 TIMEOUT_SECONDS = 10.0
@@ -30,9 +33,14 @@ class HttpKeyProbe(KeyProbe):
     """A connection of its own per probe: probes are rare, and nothing of one key must be left for the next."""
 
     def __init__(
-        self, *, allowed_endpoints: Sequence[str] = (), transport: httpx.AsyncBaseTransport | None = None
+        self,
+        *,
+        allowed_endpoints: Sequence[str] = (),
+        transport: httpx.AsyncBaseTransport | None = None,
+        observer: CallObserver = UNOBSERVED,
     ) -> None:
         """`allowed_endpoints` are the patterns of --allow-endpoint; `transport` replaces the network."""
+        self._observer = observer
         self._allowed = tuple(allowed_endpoints)
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
@@ -41,21 +49,56 @@ class HttpKeyProbe(KeyProbe):
         endpoint = url or NATIVE_ENDPOINT
         if check_endpoint(endpoint, self._allowed):
             return _UNREACHABLE
+        with self._observer.call(Service.DASHSCOPE, "probe") as observed:
+            result = await self._probe(endpoint, key, model)
+            observed.result = result_of(result)
+            return result
+
+    async def _probe(self, endpoint: str, key: str, model: str) -> ProbeResult:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                if await _is_link_local(endpoint):
+                if _through_proxy(endpoint):
+                    return await self._ask(endpoint, key, model, address="")
+                addresses = await _resolve(endpoint)
+                if not addresses or any(map(check_address, addresses)):
                     return _UNREACHABLE
-                return await self._ask(endpoint, key, model)
+                return await self._ask_one_of(addresses, endpoint, key, model)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):  # TimeoutError is an OSError
             return _UNREACHABLE
 
-    async def _ask(self, endpoint: str, key: str, model: str) -> ProbeResult:
-        headers = {"Authorization": f"Bearer {key}"}
+    async def _ask_one_of(self, addresses: Sequence[str], endpoint: str, key: str, model: str) -> ProbeResult:
+        """The next address only where no connection was made, so that nothing is sent twice."""
+        for address in addresses[:-1]:
+            with contextlib.suppress(httpx.ConnectError):
+                return await self._ask(endpoint, key, model, address=address)
+        return await self._ask(endpoint, key, model, address=addresses[-1])
+
+    async def _ask(self, endpoint: str, key: str, model: str, *, address: str) -> ProbeResult:
+        """`address` was checked: a name that is looked up again may stand for another. "" leaves it to a proxy. The
+        certificate is checked against the name all the same.
+        """
+        url = httpx.URL(endpoint)
+        headers = {"Authorization": f"Bearer {key}", "Host": url.netloc.decode("ascii")}
         client = httpx.AsyncClient(
-            transport=self._transport, verify=await self._context(), timeout=TIMEOUT_SECONDS, follow_redirects=False
+            transport=self._transport,
+            verify=await self._context(),
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=False,
+            trust_env=not address,
         )
-        async with client, client.stream("POST", endpoint, headers=headers, json=request_body(model)) as response:
-            return judge(response.status_code, await _read(response))
+        request = client.build_request(
+            "POST",
+            url.copy_with(host=address) if address else url,
+            headers=headers,
+            json=request_body(model),
+            extensions={"sni_hostname": url.host} if address else None,
+        )
+        async with client:
+            response = await client.send(request, stream=True)
+            try:
+                return judge(response.status_code, await _read(response))
+            finally:
+                await response.aclose()
 
     async def _context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -78,6 +121,15 @@ def judge(status: int, body: bytes) -> ProbeResult:
         return ProbeResult(Verdict.ACCEPTED, status)
     verdict = Verdict.REJECTED if status == HTTPStatus.UNAUTHORIZED else Verdict.REFUSED
     return ProbeResult(verdict, status, _error_code(body))
+
+
+def result_of(result: ProbeResult) -> str:
+    """The verdict in one word of a closed set; of refusals those that ask for different help."""
+    if result.verdict is not Verdict.REFUSED:
+        return str(result.verdict)
+    if result.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "RateLimited"
+    return "ServerError" if result.status >= HTTPStatus.INTERNAL_SERVER_ERROR else str(result.verdict)
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -113,17 +165,18 @@ def _json(body: bytes) -> object:
     return value
 
 
-async def _is_link_local(endpoint: str) -> bool:
-    """Behind a name. A name that does not resolve here may still do so at a proxy."""
+def _through_proxy(endpoint: str) -> bool:
+    """Then the proxy looks names up, and what it may reach is its own business."""
+    parts = urlsplit(endpoint)
+    proxies = getproxies()
+    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not proxy_bypass(parts.hostname or "")
+
+
+async def _resolve(endpoint: str) -> list[str]:
+    """The addresses of the endpoint's host, none if nobody knows it."""
     host = urlsplit(endpoint).hostname or ""
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return False  # check_endpoint has looked at it
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return False
-    return any(check_address(str(item[4][0])) for item in found)
+        return []
+    return list(dict.fromkeys(str(item[4][0]) for item in found))

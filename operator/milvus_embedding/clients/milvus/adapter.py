@@ -15,6 +15,7 @@ from milvus_embedding.clients.milvus.connection import Connection
 from milvus_embedding.clients.milvus.port import Milvus
 from milvus_embedding.clients.milvus.reads import Reads
 from milvus_embedding.clients.milvus.target import Target
+from milvus_embedding.clients.observer import UNOBSERVED, CallObserver
 from milvus_embedding.domain.scrub import Scrubber
 
 
@@ -29,10 +30,16 @@ class PymilvusClient(Reads, Changes, Alterations, Milvus):
         monotonic: Clock = time.monotonic,
         workers: int = 8,
         read_only: bool = False,
+        observer: CallObserver = UNOBSERVED,
     ) -> None:
         """`workers` calls at most are under way at once. read_only: calls that change something raise ReadOnly."""
-        connection = Connection(target, scrubber=scrubber, monotonic=monotonic, workers=workers)
+        connection = Connection(target, scrubber=scrubber, monotonic=monotonic, workers=workers, observer=observer)
         super().__init__(target, connection, read_only=read_only)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the server did not answer when it was asked last."""
+        return self._connection.broken
 
     async def retire(self) -> None:
         """Refuses new calls and closes when those under way have ended."""

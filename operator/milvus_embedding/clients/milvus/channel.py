@@ -40,8 +40,10 @@ class UnaryCall(Protocol[Request, Response]):
 def open_channel(target: Target) -> grpc.Channel:
     """Does no I/O: the first call connects. Raises ValueError for files that are no PEM."""
     options = list(_OPTIONS)
+    # With the scheme, or a host named unix or ipv4 would be taken for another scheme of gRPC's.
+    address = f"dns:///{target.address}"
     if not target.secure:
-        return grpc.insecure_channel(target.address, options=options)
+        return grpc.insecure_channel(address, options=options)
     tls = target.tls
     credentials = grpc.ssl_channel_credentials(
         root_certificates=tls.ca if tls else None,
@@ -49,7 +51,7 @@ def open_channel(target: Target) -> grpc.Channel:
         certificate_chain=tls.certificate if tls else None,
     )
     named = [("grpc.ssl_target_name_override", tls.server_name)] if tls and tls.server_name else []
-    return grpc.secure_channel(target.address, credentials, options=[*options, *named])
+    return grpc.secure_channel(address, credentials, options=[*options, *named])
 
 
 def metadata(target: Target, database: str) -> list[tuple[str, str]]:

@@ -6,16 +6,27 @@ Knows no RPC in particular but GetVersion, its probe. Belongs to one event loop.
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import grpc
 
 from milvus_embedding.clients.milvus.breaker import Breaker
 from milvus_embedding.clients.milvus.channel import Clock, invoke, metadata, open_channel
-from milvus_embedding.clients.milvus.errors import Call, code_of, from_rpc, from_status, timed_out, unreachable
+from milvus_embedding.clients.milvus.errors import (
+    Call,
+    code_of,
+    from_rpc,
+    from_status,
+    result_of,
+    timed_out,
+    unreachable,
+)
 from milvus_embedding.clients.milvus.port import MilvusError, OutcomeUnknown, Unreachable
 from milvus_embedding.clients.milvus.protocol import load
 from milvus_embedding.clients.milvus.target import Target
+from milvus_embedding.clients.observer import OK, UNOBSERVED, CallObserver, Service
 from milvus_embedding.domain.endpoints import check_address, check_endpoint
 from milvus_embedding.domain.scrub import Scrubber
 
@@ -28,8 +39,17 @@ PROBE_TIMEOUT_SECONDS = 10
 class Connection:
     """`workers` calls at most are under way at once; the others wait. Probes do not wait."""
 
-    def __init__(self, target: Target, *, scrubber: Scrubber, monotonic: Clock, workers: int) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        scrubber: Scrubber,
+        monotonic: Clock,
+        workers: int,
+        observer: CallObserver = UNOBSERVED,
+    ) -> None:
         self._target = target
+        self._observer = observer
         self._scrubber = scrubber
         self._breaker = Breaker(monotonic)
         self._slots = asyncio.Semaphore(workers)
@@ -47,6 +67,7 @@ class Connection:
         call = Call(method, changing, self._target.uri, self._target.timeout_seconds)
         self._refuse_if_closed(call)
         if self._breaker.reason:
+            self._observer.refused(Service.MILVUS, method)
             self._probe_soon()
             raise Unreachable(self._breaker.reason)
         async with self._slots:
@@ -60,6 +81,11 @@ class Connection:
         if not self._breaker.take_probe():
             raise Unreachable(self._breaker.reason)
         return await self._get_version(call)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the breaker is open: the server did not answer when it was asked last."""
+        return bool(self._breaker.reason)
 
     async def drain(self) -> None:
         """Refuses new calls, waits for those under way (each has its deadline), then closes."""
@@ -99,11 +125,25 @@ class Connection:
         self._under_way += 1
         self._idle.clear()
         try:
-            response = await self._send(call, request, database)
+            with self._observed(call):
+                return await self._answer(call, request, database)
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
+
+    @contextmanager
+    def _observed(self, call: Call) -> Iterator[None]:
+        with self._observer.call(Service.MILVUS, call.method) as observed:
+            try:
+                yield
+            except MilvusError as error:
+                observed.result = result_of(error)
+                raise
+            observed.result = OK
+
+    async def _answer(self, call: Call, request: object, database: str) -> object:
+        response = await self._send(call, request, database)
         error = from_status(_status(response), call, self._scrubber)
         if error is None:
             self._breaker.reset()

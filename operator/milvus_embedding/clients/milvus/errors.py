@@ -20,6 +20,7 @@ from milvus_embedding.clients.milvus.port import (
     MilvusError,
     OutcomeUnknown,
     PermissionDenied,
+    ProviderFailed,
     RateLimited,
     Rejected,
     Unimplemented,
@@ -73,6 +74,17 @@ class Call:
     changing: bool
     endpoint: str
     timeout_seconds: int
+
+
+def result_of(error: MilvusError) -> str:
+    """What became of a call, in one word of a closed set. That something is not there is an answer, not a failure."""
+    match error:
+        case ProviderFailed():
+            return f"Provider{error.cause}"
+        case Rejected(code=code) if code in (COLLECTION_NOT_FOUND, INDEX_NOT_FOUND, ALIAS_NOT_FOUND):
+            return "NotFound"
+        case _:
+            return type(error).__name__
 
 
 def from_rpc(error: grpc.RpcError, call: Call, scrubber: Scrubber) -> MilvusError:

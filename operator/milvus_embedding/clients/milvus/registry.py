@@ -14,6 +14,7 @@ from milvus_embedding.clients.milvus.channel import Clock
 from milvus_embedding.clients.milvus.port import Milvus
 from milvus_embedding.clients.milvus.protocol import load
 from milvus_embedding.clients.milvus.target import Target
+from milvus_embedding.clients.observer import UNOBSERVED, CallObserver
 from milvus_embedding.domain.scrub import Scrubber
 
 K = TypeVar("K", bound=Hashable)
@@ -23,13 +24,20 @@ class MilvusRegistry(Generic[K]):
     """Keyed by whatever identifies a connection. For one event loop."""
 
     def __init__(
-        self, *, scrubber: Scrubber, monotonic: Clock = time.monotonic, workers: int = 8, read_only: bool = False
+        self,
+        *,
+        scrubber: Scrubber,
+        monotonic: Clock = time.monotonic,
+        workers: int = 8,
+        read_only: bool = False,
+        observer: CallObserver = UNOBSERVED,
     ) -> None:
         """`workers` calls at most are under way per connection. read_only: the clients change nothing."""
         self._scrubber = scrubber
         self._monotonic = monotonic
         self._workers = workers
         self._read_only = read_only
+        self._observer = observer
         self._clients: dict[K, PymilvusClient] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -50,10 +58,16 @@ class MilvusRegistry(Generic[K]):
             monotonic=self._monotonic,
             workers=self._workers,
             read_only=self._read_only,
+            observer=self._observer,
         )
         if client is not None:
             self._retire(client)
         return self._clients[key]
+
+    def breakers(self) -> tuple[int, int]:
+        """How many clients have their breaker closed, and how many open. Any thread."""
+        broken = [client.broken for client in list(self._clients.values())]
+        return broken.count(False), broken.count(True)
 
     async def forget(self, key: K) -> None:
         """The connection is gone; its client is closed when its calls have ended."""

@@ -7,7 +7,7 @@ What one object met names its collection and function, and the others may be of 
 holds for all. Each is told the same as long as the cause is the same, so that waiting writes no statuses.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from milvus_embedding.api.references import Key
@@ -86,6 +86,14 @@ class ProviderGate:
         for waiting in state.waiting:
             self._circuits.pop(waiting, None)
         return tuple(sorted(state.waiting.keys() - {key}))
+
+    def standing(self) -> Mapping[Reason, tuple[int, int]]:
+        """By cause: how many circuits are open, and how many objects wait for them. Any thread."""
+        found: dict[Reason, tuple[int, int]] = {}
+        for state in list(self._open.values()):
+            circuits, waiting = found.get(state.cause.reason, (0, 0))
+            found[state.cause.reason] = circuits + 1, waiting + len(state.waiting)
+        return found
 
     def forget(self, key: Key) -> None:
         """It waits no longer. A circuit that nobody waits for is not kept: each new key makes another."""

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from milvus_embedding.clients.dashscope import adapter
 from milvus_embedding.clients.dashscope.adapter import BODY_LIMIT, HttpKeyProbe, judge
 from milvus_embedding.clients.dashscope.port import NATIVE_ENDPOINT, ProbeResult, Verdict
+from milvus_embedding.clients.observer import Service
 from milvus_embedding.devkit.dashscope.server import DashScopeStandIn
 from tests.fakes.dashscope import ACCEPTED, REJECTED, UNREACHABLE, FakeKeyProbe, ProbeCall
+from tests.fakes.observer import Calls
 
 KEY = "sk-0123456789abcdef"
 URL = "http://127.0.0.1:9/embed"
@@ -21,6 +23,19 @@ EMBEDDED = json.dumps({"output": {"embeddings": [{"text_index": 0, "embedding": 
 
 def failure(code: object) -> bytes:
     return json.dumps({"code": code, "message": "private", "request_id": "r"}).encode()
+
+
+def resolved_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Every name has these addresses and no proxy; who asked for one is in the list that is returned."""
+    asked: list[str] = []
+
+    async def resolve(endpoint: str) -> list[str]:
+        asked.append(endpoint)
+        return list(addresses)
+
+    monkeypatch.setattr(adapter, "_resolve", resolve)
+    monkeypatch.setattr(adapter, "getproxies", dict)
+    return asked
 
 
 def probe_of(handler: Callable[[httpx.Request], httpx.Response]) -> HttpKeyProbe:
@@ -73,18 +88,16 @@ async def test_the_request_is_dashscopes_native_one() -> None:
 
 
 async def test_without_a_url_the_native_endpoint_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def no_names(endpoint: str) -> bool:
-        return False
-
-    monkeypatch.setattr(adapter, "_is_link_local", no_names)
-    seen: list[str] = []
+    resolved_to(monkeypatch, "192.0.2.1")
+    seen: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
-        seen.append(str(request.url))
+        seen.append(request)
         return httpx.Response(200, content=EMBEDDED)
 
     await probe_of(handler).probe(url="", key=KEY, model="text-embedding-v3")
-    assert seen == [NATIVE_ENDPOINT]
+    [request] = seen
+    assert str(request.url.copy_with(host=request.headers["Host"])) == NATIVE_ENDPOINT
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -168,3 +181,26 @@ async def test_the_fake_answers_by_key_and_remembers_what_was_asked() -> None:
     assert await probe.probe(url=URL, key=KEY, model="m") == ACCEPTED
     assert await probe.probe(url=URL, key="other", model="m") == REJECTED
     assert probe.calls == [ProbeCall(URL, KEY, "m"), ProbeCall(URL, "other", "m")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "result"),
+    [
+        pytest.param(200, EMBEDDED, "Accepted", id="accepted"),
+        pytest.param(401, b"", "Rejected", id="rejected"),
+        pytest.param(429, b"", "RateLimited", id="too much"),
+        pytest.param(502, b"", "ServerError", id="its own fault"),
+        pytest.param(403, failure("AccessDenied"), "Refused", id="refused, whatever its code says"),
+    ],
+)
+async def test_who_watches_is_told_the_result_in_a_word_of_ours(status: int, body: bytes, result: str) -> None:
+    calls = Calls()
+    probe = HttpKeyProbe(transport=httpx.MockTransport(lambda _: httpx.Response(status, content=body)), observer=calls)
+    await probe.probe(url=URL, key=KEY, model="text-embedding-v3")
+    assert calls.ended == [(Service.DASHSCOPE, "probe", result)]
+
+
+async def test_an_address_that_may_not_be_asked_is_no_call() -> None:
+    calls = Calls()
+    await HttpKeyProbe(observer=calls).probe(url="http://169.254.169.254/x", key=KEY, model="text-embedding-v3")
+    assert calls.ended == []
