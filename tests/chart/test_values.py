@@ -23,7 +23,7 @@ SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text())
 OTHERS: dict[str, Any] = {
     "namespaces": ["milvus", "search"],
     "accept_owner": ["one", "two"],
-    "allow_endpoint": ["https://a.example", "https://b.example"],
+    "allow_endpoint": ["a.example", "*.b.example:443"],
     "log_format": "console",
     "log_level": "debug",
     "health_address": 9090,
