@@ -115,6 +115,17 @@ def test_its_pods_are_admitted_where_the_restricted_standard_is_enforced(module_
     assert 'violates PodSecurity "restricted' in refused.stderr
 
 
+def test_the_api_server_has_nothing_to_remark_on_the_expressions_of_the_policies(fleet_lab: Lab) -> None:
+    def checked() -> list[Body]:
+        policies = fleet_lab.api.get("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies")["items"]
+        statuses: list[Body] = [policy.get("status", {}) for policy in policies]
+        return statuses if statuses and all("observedGeneration" in status for status in statuses) else []
+
+    statuses = eventually("the policies are checked", checked)
+
+    assert [status for status in statuses if status["typeChecking"]] == []
+
+
 # from install to uninstall
 
 
