@@ -35,14 +35,16 @@ check: $(READY) ## lint, types, import rules, generated files
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/reference.py --check
 	$(BIN)/python tools/chart.py --check
+	$(BIN)/python tools/cli.py --check
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff format operator tests tools
 	$(BIN)/ruff check --fix operator tests tools
 
-docs: $(READY) ## docs/reference.md and the chart's copies, from crds/ and the settings
+docs: $(READY) ## docs/reference.md and the chart's copies from crds/ and the settings, docs/cli.md from the commands
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/chart.py
+	$(BIN)/python tools/cli.py
 
 manifest: helm ## deploy/operator.yaml, from the chart
 	$(BIN)/python tools/chart.py --helm "$$($(BIN)/python -m milvus_embedding.devkit.controlplane --extra helm | sed -n 's/^helm //p')"

@@ -3,6 +3,7 @@
 Serves the operator in a cluster and the run from files alike; they differ in the World and in who wakes whom.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.dashscope.adapter import HttpKeyProbe
 from milvus_embedding.clients.dashscope.port import KeyProbe
+from milvus_embedding.clients.milvus.port import MilvusClients
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.clients.observer import UNOBSERVED, CallObserver
 from milvus_embedding.controllers import signals
@@ -27,6 +29,8 @@ from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
 from milvus_embedding.controllers.collection.deletion.deletions import Deletions
+from milvus_embedding.controllers.collection.losses import Losses
+from milvus_embedding.controllers.collection.ownership import Ownership
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -62,6 +66,16 @@ class Product:
         await self.clients.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """The parts that reach outside. A preview has others in their place."""
+
+    clients: Callable[[MilvusClients], MilvusClients] = lambda clients: clients
+    probe: Callable[[KeyProbe], KeyProbe] = lambda probe: probe
+    converge: Callable[..., Converge] = Converge
+    changes: Callable[..., Changes] = Changes
+
+
 def build(
     *,
     owner_id: str,
@@ -73,27 +87,37 @@ def build(
     read_only: bool = False,
     observer: CallObserver = UNOBSERVED,
     clock: Callable[[], float] = time.monotonic,
+    lease_remaining: Callable[[], float] = lambda: math.inf,
+    acting: Acting = Acting(),
 ) -> Product:
     """`wake` queues an object; it is called from the event loop that the controllers run in.
 
-    read_only: nothing is changed in Milvus. observer: told of every call to Milvus and DashScope.
+    read_only: nothing is changed in Milvus. observer: told of every call to Milvus and DashScope. lease_remaining: for
+    how many seconds nobody else can take over.
     """
     clients: MilvusRegistry[Key] = MilvusRegistry(
-        scrubber=scrubber, monotonic=clock, workers=workers, read_only=read_only, observer=observer
+        scrubber=scrubber,
+        monotonic=clock,
+        workers=workers,
+        read_only=read_only,
+        observer=observer,
+        lease_remaining=lease_remaining,
     )
-    probe = HttpKeyProbe(allowed_endpoints=allowed_endpoints, observer=observer)
-    gateway = Gateway(clients, scrubber, allowed_endpoints=allowed_endpoints)
+    probe = acting.probe(HttpKeyProbe(allowed_endpoints=allowed_endpoints, observer=observer))
+    gateway = Gateway(acting.clients(clients), scrubber, allowed_endpoints=allowed_endpoints)
     probes = _probes(probe, wake, clock)
     heartbeat = Heartbeat(wake=wake)
     usage = LabelUsage(gateway, clock=clock)
     rendering = Rendering(probes=probes, usage=usage, scrubber=scrubber, owner_id=owner_id)
     canary = Canary(gateway, owner_id=owner_id, accepted_ids=accepted_ids, clock=clock, today=_today, wake=wake)
     gate, pending = ProviderGate(clock), Pending(clock)
-    converge = Converge(gate=gate, pending=pending)
+    converge = acting.converge(gate=gate, pending=pending)
     collections = CollectionController(
         gateway=gateway,
         converge=converge,
-        changes=Changes(converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock)),
+        changes=acting.changes(
+            converge=converge, gate=gate, pending=Pending(clock), contests=Contests(clock), read_only=read_only
+        ),
         pending=pending,
         gate=gate,
         absences=Absences(clock),
@@ -106,8 +130,8 @@ def build(
             accepted_ids=accepted_ids,
             read_only=read_only,
         ),
-        owner_id=owner_id,
-        accepted_ids=accepted_ids,
+        losses=Losses(clock),
+        ownership=Ownership(owner_id=owner_id, accepted_ids=accepted_ids, clock=clock),
     )
     controllers: dict[str, Controller[Any]] = {
         MilvusConnection.KIND: ConnectionController(
@@ -162,6 +186,7 @@ async def operator(services: Services) -> Wiring:
         workers=settings.workers,
         read_only=settings.read_only,
         observer=services.observer,
+        lease_remaining=services.lease_remaining,
     )
     expose(product, services.metrics)
     await product.clients.prepare()

@@ -261,6 +261,7 @@ BROKEN_RULES: Final[Mapping[str, Case]] = {
     "an alias that is the chosen name": _collection("aliases cannot have", collectionName="texts", aliases=["texts"]),
     "a field name with a dash": _field("name has letters", name="created-at"),
     "a field name that is reserved": _field("name is reserved", name="RowID"),
+    "a field name that is a word of filters": _field("name is a word of Milvus' filters", name="like"),
     "a VARCHAR without length": _field("maxLength is needed", type="VARCHAR"),
     "an ARRAY of VARCHAR without length": _field(
         "maxLength is needed", type="ARRAY", elementType="VARCHAR", maxCapacity=4
@@ -271,6 +272,10 @@ BROKEN_RULES: Final[Mapping[str, Case]] = {
     "an ARRAY of nothing": _field("elementType is needed", type="ARRAY", maxCapacity=4),
     "an ARRAY of any size": _field("maxCapacity is needed", type="ARRAY", elementType="INT64"),
     "a number with a capacity": _field("maxCapacity is needed", maxCapacity=4),
+    "a partition key that may be absent": _field(
+        "nullable is not for the partition key", partitionKey=True, nullable=True
+    ),
+    "a clustering key of maps": _field("clusteringKey is for numbers and VARCHAR", type="JSON", clusteringKey=True),
     "a primary key of floats": _collection("type of a primary key", fields__0__type="FLOAT"),
     "autoID elsewhere": _field("autoID is only for", autoID=True),
     "a primary key that may be absent": _collection("nullable is not for", fields__0__nullable=True),
@@ -338,6 +343,12 @@ ALLOWED_CHANGES: Final[Mapping[str, Case]] = {
         fields__4={"name": "a", "type": "VARCHAR", "maxLength": 9, "defaultValue": ""},
         fields__5={"name": "b", "type": "FLOAT", "defaultValue": 0.5},
         fields__6={"name": "c", "type": "BOOL", "defaultValue": False},
+    ),
+    "a default value that is a map": _collection("", fields__4={"name": "a", "type": "JSON", "defaultValue": {"b": 1}}),
+    "times and places": _collection(
+        "",
+        fields__4={"name": "at", "type": "TIMESTAMPTZ", "defaultValue": "2025-01-31T08:00:00Z"},
+        fields__5={"name": "place", "type": "GEOMETRY", "nullable": True},
     ),
     "parameters of an analyzer": _collection("", fields__1__analyzer={"enabled": True, "params": {"type": "chinese"}}),
     "the largest collection": Case(COLLECTION, _largest(), ""),

@@ -287,9 +287,10 @@ class OperatorProcess:
         eventually(f"operator ready ({self.log.name})", lambda: self.ask("/readyz")[0] == 200, within=within)
 
     def keep_metrics(self) -> None:
-        """What it counts now, beside its log."""
+        """What it counts and says of itself now, beside its log."""
         with self.log.with_suffix(".metrics").open("a") as file:
-            file.write(self.ask("/metrics")[1])
+            for path in ("/metrics", "/healthz", "/readyz"):
+                file.write(self.ask(path)[1])
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of all samples of that name with these labels."""

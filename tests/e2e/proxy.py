@@ -15,12 +15,17 @@ _CHUNK = 65536
 
 
 class Proxy:
-    """Passes connections on to a port of loopback; `cut` ends them and refuses new ones until `mend`."""
+    """Passes connections on to a port of loopback. `cut` ends them and refuses new ones, `stall` takes new ones and
+    passes nothing on: both until `mend`. `delay`: seconds by which whatever passes is late, in either direction.
+    """
 
     def __init__(self, target: int) -> None:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._whole = True
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self.delay = 0.0
         proxy = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -42,15 +47,20 @@ class Proxy:
         self._thread.join()
 
     def cut(self) -> None:
+        self._flowing.set()
         with self._lock:
             self._whole = False
             for end in self._open:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
+    def stall(self) -> None:
+        self._flowing.clear()
+
     def mend(self) -> None:
         with self._lock:
             self._whole = True
+        self._flowing.set()
 
     def kubeconfig(self, original: Path, path: Path) -> Path:
         """The same kubeconfig with the proxy's address; certificates are for the host, whatever the port."""
@@ -69,24 +79,26 @@ class Proxy:
                 if not self._whole:
                     return
                 self._open |= {near, far}
-            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
             back.start()
-            _pump(near, far)
+            self._pump(near, far)
             back.join()
             with self._lock:
                 self._open -= {near, far}
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Until the source ends; then the sink is told so."""
+        late = threading.Event()
+        with contextlib.suppress(OSError):
+            while data := source.recv(_CHUNK):
+                late.wait(self.delay)
+                self._flowing.wait()
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Until the source ends; then the sink is told so."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(_CHUNK):
-            sink.sendall(data)
-    for end in (source, sink):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)

@@ -82,7 +82,7 @@ def stage(fleet_lab: Lab, fleet_operator: OperatorProcess) -> Iterator[Stage]:
         yield opened
 
 
-def test_namespace_with_20_collections_under_retain_is_gone_with_milvus_down(
+def test_l26_namespace_with_20_collections_under_retain_is_gone_with_milvus_down(
     stage: Stage, measured: dict[str, float]
 ) -> None:
     team = Team(stage, "Retain")
@@ -99,7 +99,7 @@ def test_namespace_with_20_collections_under_retain_is_gone_with_milvus_down(
     assert len(team.in_milvus()) == NUMBER
 
 
-def test_namespace_under_delete_with_milvus_down_tells_what_blocks_it_and_force_release_frees_it(
+def test_l26_namespace_under_delete_with_milvus_down_tells_what_blocks_it_and_force_release_frees_it(
     stage: Stage, measured: dict[str, float]
 ) -> None:
     team = Team(stage, "Delete")
@@ -122,7 +122,7 @@ def test_namespace_under_delete_with_milvus_down_tells_what_blocks_it_and_force_
     assert len(team.in_milvus()) == NUMBER
 
 
-def test_20_at_once_are_held_until_the_connection_confirms_them(stage: Stage) -> None:
+def test_l25_20_at_once_are_held_until_the_connection_confirms_them(stage: Stage) -> None:
     team = Team(stage, "Delete")
     team.bring_up(NAMES)
 

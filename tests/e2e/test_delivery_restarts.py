@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 import time
 from functools import partial
@@ -15,6 +16,7 @@ from tests.e2e import audit
 from tests.e2e.api import Refused
 from tests.e2e.delivery import RENDERED, Delivery
 from tests.e2e.lab import SYSTEM_NAMESPACE, eventually
+from tests.e2e.replicas import Replica, succession, writes
 from tests.e2e.stage import CONNECTION
 
 if TYPE_CHECKING:
@@ -82,6 +84,31 @@ def test_k17_an_operator_with_another_renderer_rolls_nothing(
 
     assert delivery.rendered_hash() == hash_
     assert len(delivery.writes_to_workloads()) == writes
+
+
+def test_k17_two_replicas_during_an_upgrade_never_write_both_and_roll_nothing(fleet_lab: Lab, tmp_path: Path) -> None:
+    """The new version comes up beside the old one, which is then told to go, as a Deployment does it."""
+    (tmp_path / "sitecustomize.py").write_text(OTHER_RENDERER)
+    lasting = ("--lease-duration=120", "--lease-renew-deadline=100")
+    old = Replica(fleet_lab, lasting)
+    new = Replica(fleet_lab, lasting, {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"})
+    with old, Delivery(fleet_lab) as delivery, new:
+        old.wait_leads()
+        new.process.wait_ready()
+        delivery.bring_up_pods()
+        delivery.wait_quiet()
+        made, hash_ = len(delivery.writes_to_workloads()), delivery.rendered_hash()
+        with delivery.rolled(0):
+            assert old.process.stop() == 0
+            # Long before the lease could expire: it was released.
+            new.wait_leads(within=20)
+            fleet_lab.delete("Secret", delivery.namespace, RENDERED)
+            eventually("it is rendered again", lambda: "another version" in rendered(delivery))
+            delivery.look(times=3)
+            delivery.wait_quiet()
+        assert succession(writes(fleet_lab.plane.audit_log, delivery.namespace)) == [old.writer, new.writer]
+        assert delivery.rendered_hash() == hash_
+        assert len(delivery.writes_to_workloads()) == made
 
 
 def rendered(delivery: Delivery) -> str:

@@ -8,6 +8,7 @@ import base64
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tests.e2e.secrecy import GO_ESCAPES, files, leaks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.lab import Lab, OperatorProcess
     from tests.e2e.stage import Stage
@@ -65,15 +65,25 @@ def keyed(lab: Lab, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["validate", "render"])
+# Nothing listens there: what a command says when it fails is as much a text as any other.
+COMMANDS = {
+    "validate": ("validate",),
+    "render": ("render",),
+    "render for compose": ("render", "-o", "compose"),
+    "apply": ("apply", "--milvus", "http://127.0.0.1:9", "--verbose", "--timeout", "3"),
+    "apply, told as JSON": ("apply", "--milvus", "http://127.0.0.1:9", "-o", "json", "--timeout", "3"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
 @pytest.mark.parametrize("broken", [False, True], ids=["of good manifests", "of a Secret that is no mapping"])
-def test_no_command_prints_a_key(lab: Lab, keyed: Path, command: str, broken: bool) -> None:
+def test_no_command_prints_a_key(lab: Lab, keyed: Path, command: tuple[str, ...], broken: bool) -> None:
     if broken:
         key = keys(keyed / "secrets.yaml")[0]
         (keyed / "secrets.yaml").write_text(f"apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\nstringData: {key}\n")
 
     ended = subprocess.run(
-        [sys.executable, "-m", "milvus_embedding", command, "-f", str(keyed)],
+        [sys.executable, "-m", "milvus_embedding", *command, "-f", str(keyed)],
         capture_output=True,
         text=True,
         check=False,
@@ -84,19 +94,29 @@ def test_no_command_prints_a_key(lab: Lab, keyed: Path, command: str, broken: bo
     assert leaks(ended.stdout + ended.stderr, lab.known_secrets) == []
 
 
-def test_no_secret_is_anywhere_but_in_secrets(stage: Stage) -> None:
+def test_a_crash_leaves_no_memory_behind(operator: OperatorProcess) -> None:
+    limits = Path(f"/proc/{operator.pid}/limits").read_text()
+    [core] = [line.split() for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert core[4:6] == ["0", "0"]
+
+
+def test_no_secret_is_anywhere_but_in_secrets(stage: Stage, operator: OperatorProcess) -> None:
     lab = stage.lab
     wrong = stage.lab.new_key("wrong")
     stage.apply(stage.connection(), stage.secret(wrong), stage.credential(), stage.collection())
     stage.reason("EmbeddingCredential", "KeyRejected")
     stage.apply(stage.secret())
     stage.ready("MilvusCollection")
-    for command in (("get", "milvus", "-A", "-o", "wide"), ("describe", "milvus", "-A"), ("get", "events", "-A")):
+    commands = [("describe", plural, "-A") for plural in PLURALS.values()]
+    for command in [("get", "milvus", "-A", "-o", "wide"), ("get", "milvus", "-A", "-o", "yaml"), *commands]:
         lab.keep_evidence("kubectl", lab.plane.kubectl(*command).stdout)
+    lab.keep_evidence("kubectl", lab.plane.kubectl("get", "events", "-A").stdout)
+    operator.keep_metrics()
 
     texts = dict(_seen(lab))
 
     # The search is no empty one: it would find the key where it belongs.
     assert leaks(json.dumps(lab.api.get(path_of("Secret", stage.namespace))), {stage.key})
     assert any(name.endswith(".log") and text for name, text in texts.items())
+    assert any(name.endswith(".metrics") and "# TYPE" in text and "ok\n" in text for name, text in texts.items())
     assert {name: found for name, text in texts.items() if (found := leaks(text, lab.known_secrets))} == {}

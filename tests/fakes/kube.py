@@ -203,6 +203,8 @@ class FakeKube:
 
     async def update_lease(self, namespace: str, name: str, lease: LeaseRecord) -> LeaseRecord:
         self._ask("update_lease", name)
+        if (namespace, name) not in self.leases:
+            raise NotFound("no such lease", 404)
         if self.leases[namespace, name].resource_version != lease.resource_version:
             raise Conflict("changed")
         return self._lease(namespace, name, lease)

@@ -87,7 +87,7 @@ async def test_an_empty_collection_is_dropped_with_its_alias(
     assert user.list_collections() == []
 
 
-async def test_rows_that_statistics_do_not_show_keep_it(bench: Bench, real: RealMilvus, user: MilvusClient) -> None:
+async def test_l24_rows_that_statistics_do_not_show_keep_it(bench: Bench, real: RealMilvus, user: MilvusClient) -> None:
     await ready(bench, real, "DeleteIfEmpty")
     user.insert("docs", ROW)
     assert user.get_collection_stats("docs")["row_count"] == 0
@@ -96,7 +96,7 @@ async def test_rows_that_statistics_do_not_show_keep_it(bench: Bench, real: Real
     assert user.list_collections() == ["docs"]
 
 
-async def test_rows_of_a_collection_that_is_not_loaded_keep_it(
+async def test_l24_rows_of_a_collection_that_is_not_loaded_keep_it(
     bench: Bench, real: RealMilvus, user: MilvusClient
 ) -> None:
     await ready(bench, real, "DeleteIfEmpty")
@@ -107,7 +107,7 @@ async def test_rows_of_a_collection_that_is_not_loaded_keep_it(
     assert user.list_collections() == ["docs"]
 
 
-async def test_rows_of_a_partition_that_is_not_loaded_keep_it(
+async def test_l24_rows_of_a_partition_that_is_not_loaded_keep_it(
     bench: Bench, real: RealMilvus, user: MilvusClient
 ) -> None:
     await ready(bench, real, "DeleteIfEmpty", partitions=["german"])
@@ -118,7 +118,7 @@ async def test_rows_of_a_partition_that_is_not_loaded_keep_it(
     assert user.list_collections() == ["docs"]
 
 
-async def test_delete_drops_rows_and_tells_how_many(bench: Bench, real: RealMilvus, user: MilvusClient) -> None:
+async def test_l24_delete_drops_rows_and_tells_how_many(bench: Bench, real: RealMilvus, user: MilvusClient) -> None:
     await ready(bench, real, "Delete")
     user.insert("docs", [{**ROW, "id": number} for number in range(3)])
 

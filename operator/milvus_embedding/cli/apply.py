@@ -1,33 +1,35 @@
 """`milvus-embedding apply`: the operator's work on manifests in files, once, without Kubernetes."""
 
 import asyncio
-import re
 import time
 from pathlib import Path
-from typing import Final
 
 import click
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
-from milvus_embedding.cli.inputs import count, errors, files_option, load
+from milvus_embedding.cli.inputs import count, errors, examples, files_option, load, milvus_uri
+from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.controllers.base import Note
 from milvus_embedding.domain.endpoints import check_pattern
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import OWNER, FileKube
 from milvus_embedding.files.manifests import Manifests, Place, sort, with_provider_url, with_uri
-from milvus_embedding.files.report import as_json, table
+from milvus_embedding.files.report import as_data, table
 from milvus_embedding.files.session import Options, Session
 from milvus_embedding.runtime.logs import configure
 from milvus_embedding.validation import validate_documents
 from milvus_embedding.validation.documents import SourcedDocument
 from milvus_embedding.validation.problems import Check, Severity
 
-_URI: Final = re.compile(r"https?://[^/?#\s@]+")
 
-
-@click.command()
+@click.command(
+    epilog=examples(
+        "milvus-embedding apply -f manifests/ --milvus http://localhost:19530",
+        "milvus-embedding apply -f manifests/ --write-config /etc/milvus/embedding",
+    )
+)
 @files_option
 @click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")
 @click.option("--dashscope", metavar="URL", help="Endpoint of DashScope, in place of the connections'.")
@@ -43,7 +45,7 @@ _URI: Final = re.compile(r"https?://[^/?#\s@]+")
 @click.option("--owner", default=OWNER, show_default=True, help="Owner id stamped on collections.")
 @click.option("--accept-owner", multiple=True, metavar="ID", help="A former owner id that is taken for ours.")
 @click.option("--allow-endpoint", multiple=True, metavar="PATTERN", help="Addresses that may be used; default: all.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option("text", "json", "yaml")
 @click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")
 @click.pass_context
 def apply(
@@ -61,19 +63,21 @@ def apply(
 ) -> None:
     """Carry out manifests without Kubernetes: render the configuration, create and check collections.
 
-    Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready.
+    Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready. See
+    with plan what it would do.
     """
     for pattern in allow_endpoint:
         if (problem := check_pattern(pattern)) is not None:
             raise click.ClickException(problem)
     scrubber = Scrubber()
-    _quieten(scrubber, verbose=verbose)
-    manifests = _manifests(paths, milvus, dashscope)
-    kube = FileKube(manifests, folder=_folder(manifests, write_config))
+    quieten(scrubber, verbose=verbose)
+    manifests = manifests_of(paths, milvus, dashscope, verb="changed")
+    directory = ConfigDirectory(write_config) if write_config is not None else None
+    kube = FileKube(manifests, folder=folder(manifests, directory, option="--write-config"))
     options = Options(owner=owner, accept_owner=accept_owner, allow_endpoint=allow_endpoint)
     session = Session(kube, scrubber, options=options, report=_Progress())
     results = asyncio.run(session.run(timeout))
-    click.echo(as_json(results) if output == "json" else table(results))
+    click.echo(table(results) + "\n" if output == "text" else dump(as_data(results), output), nl=False)
     unready = [result for result in results if not result.is_ready]
     if unready:
         timed_out = "" if all(result.is_final for result in results) else f" within {timeout:g} s"
@@ -92,7 +96,8 @@ class _Progress:
         click.echo(f"{elapsed:6.1f} s  {key}: {note.reason}: {note.message}", err=True)
 
 
-def _manifests(paths: tuple[str, ...], milvus: str | None, dashscope: str | None) -> Manifests:
+def manifests_of(paths: tuple[str, ...], milvus: str | None, dashscope: str | None, *, verb: str) -> Manifests:
+    """What -f names, valid and with addresses of Milvus and DashScope replaced. `verb`: what is not done otherwise."""
     documents, problems = load(paths)
     documents = _at(documents, milvus)
     if dashscope is not None:
@@ -104,7 +109,7 @@ def _manifests(paths: tuple[str, ...], milvus: str | None, dashscope: str | None
         if problem.severity is Severity.ERROR or problem.check is not Check.REFERENCES:
             click.echo(str(problem), err=True)
     if found := errors(problems):
-        raise click.ClickException(f"nothing was changed: the manifests have {count(len(found), 'error')}")
+        raise click.ClickException(f"nothing was {verb}: the manifests have {count(len(found), 'error')}")
     if not manifests.objects:
         raise click.ClickException("nothing to do: no object of embedding.milvus.io is in the files")
     return manifests
@@ -113,28 +118,29 @@ def _manifests(paths: tuple[str, ...], milvus: str | None, dashscope: str | None
 def _at(documents: list[SourcedDocument], milvus: str | None) -> list[SourcedDocument]:
     if milvus is None:
         return documents
-    if not _URI.fullmatch(milvus):
-        raise click.UsageError("--milvus has to be http://host:port or https://host:port, without user and password")
     try:
-        return with_uri(documents, milvus)
+        return with_uri(documents, milvus_uri(milvus))
     except ValueError as error:
         raise click.UsageError(f"--milvus: {error}") from None
 
 
-def _folder(manifests: Manifests, directory: Path | None) -> tuple[Place, str, ConfigDirectory] | None:
+def folder(
+    manifests: Manifests, directory: ConfigDirectory | None, *, option: str
+) -> tuple[Place, str, ConfigDirectory] | None:
+    """Which rendered Secret a folder stands for. `option`: what named the folder."""
     if directory is None:
         return None
     connections = [MilvusConnection.parse(d.body) for d in manifests.objects if d.kind == MilvusConnection.KIND]
     delivering = [c for c in connections if c.secret_name is not None]
     if len(delivering) != 1:
         raise click.UsageError(
-            f"--write-config is for one connection with spec.embedding, and the files have {len(delivering)}: "
+            f"{option} is for one connection with spec.embedding, and the files have {len(delivering)}: "
             "name the files of one connection"
         )
     connection = delivering[0]
-    return (connection.namespace, connection.secret_name or ""), connection.name, ConfigDirectory(directory)
+    return (connection.namespace, connection.secret_name or ""), connection.name, directory
 
 
-def _quieten(scrubber: Scrubber, *, verbose: bool) -> None:
-    """Without --verbose nothing is logged: what users need is in the results."""
+def quieten(scrubber: Scrubber, *, verbose: bool) -> None:
+    """Sets up the log. Without --verbose nothing is logged: what users need is in the results."""
     configure(as_json=False, level="debug" if verbose else "critical", scrubber=scrubber)

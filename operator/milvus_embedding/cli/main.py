@@ -15,11 +15,14 @@ import click
 from milvus_embedding import __version__
 
 _COMMANDS: Final = {
-    "run": ("milvus_embedding.cli.run", "Run the operator."),
-    "validate": ("milvus_embedding.cli.validate", "Check manifests without a cluster."),
-    "render": ("milvus_embedding.cli.render", "Print the configuration that Milvus would get."),
-    "apply": ("milvus_embedding.cli.apply", "Carry out manifests without Kubernetes."),
-    "dev": ("milvus_embedding.devkit.dev", "Tools for developers."),
+    "run": ("milvus_embedding.cli.run", "run", "Run the operator."),
+    "validate": ("milvus_embedding.cli.validate", "validate", "Check manifests without a cluster."),
+    "render": ("milvus_embedding.cli.render", "render", "Print the configuration that Milvus would get."),
+    "plan": ("milvus_embedding.cli.plan", "plan", "Show what apply would do; nothing is changed."),
+    "apply": ("milvus_embedding.cli.apply", "apply", "Carry out manifests without Kubernetes."),
+    "import": ("milvus_embedding.cli.importing", "import_", "Write manifests from existing collections."),
+    "status": ("milvus_embedding.cli.status", "status", "Show how things stand in a cluster."),
+    "dev": ("milvus_embedding.devkit.dev", "dev", "Tools for developers."),
 }
 _PROGRAM: Final = "milvus-embedding"
 _DEVKIT_MODULE: Final = "milvus_lite"
@@ -36,12 +39,13 @@ class _Lazy(click.Group):
             return None
         if cmd_name == "dev" and importlib.util.find_spec(_DEVKIT_MODULE) is None:
             return _without_devkit()
-        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in _COMMANDS.items()])
 
 
 def _without_devkit() -> click.Command:
@@ -58,7 +62,7 @@ def _without_devkit() -> click.Command:
 def cli() -> None:
     """Embedding-enabled Milvus collections, declared.
 
-    `run` is the operator in a cluster; the other commands work from files.
+    `run` is the operator in a cluster, and `status` looks at one; the other commands work from files.
     """
 
 

@@ -5,20 +5,27 @@ from pathlib import Path
 
 import click
 
-from milvus_embedding.api.connection import Delivery, MilvusConnection
+from milvus_embedding.api.connection import Delivery
 from milvus_embedding.api.references import Key
-from milvus_embedding.cli.inputs import errors, files_option, load
+from milvus_embedding.cli.inputs import connection_key, count, errors, examples, files_option, load
 from milvus_embedding.domain.rendering.document import to_yaml
 from milvus_embedding.files.base_file import BaseFileError, merge
 from milvus_embedding.files.directory import environment_file, write_private
 from milvus_embedding.files.manifests import sort
 from milvus_embedding.files.rendering import Offline, RenderError
 from milvus_embedding.files.rendering import render as render_offline
+from milvus_embedding.validation import validate_documents
 
 _FORMATS = {Delivery.FILE: ("yaml",), Delivery.ENVIRONMENT: ("env", "compose")}
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "milvus-embedding render -f manifests/",
+        "milvus-embedding render -f manifests/ --base milvus.yaml --show-secrets --to /etc/milvus/milvus.yaml",
+        "milvus-embedding render -f manifests/ -o compose",
+    )
+)
 @files_option
 @click.option(
     "--base",
@@ -32,12 +39,18 @@ _FORMATS = {Delivery.FILE: ("yaml",), Delivery.ENVIRONMENT: ("env", "compose")}
 )
 @click.option(
     "-o",
-    "--output-format",
+    "--output",
     "form",
     type=click.Choice(["yaml", "env", "compose"]),
     help="yaml with delivery File; env (the default) or compose with Environment.",
 )
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file with mode 0600.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to a file with mode 0600.",
+)
 def render(
     paths: tuple[str, ...],
     base: Path | None,
@@ -45,34 +58,36 @@ def render(
     show_secrets: bool,
     allow_missing: bool,
     form: str | None,
-    output: Path | None,
+    target: Path | None,
 ) -> None:
     """Print what delivery says: the sections of milvus.yaml, or the environment variables. Keys are masked.
 
-    Needs neither Milvus nor network: keys come from the Secrets in the files.
+    Needs neither Milvus nor network: keys come from the Secrets in the files. Manifests that validate refuses are not
+    rendered.
     """
-    if base is not None and output is not None and base.resolve() == output.resolve():
-        raise click.UsageError("--output is the --base file, which stays as it is: name another file")
-    offline = _offline(paths, _key(connection), allow_missing=allow_missing)
+    if base is not None and target is not None and base.resolve() == target.resolve():
+        raise click.UsageError("--to is the --base file, which stays as it is: name another file")
+    offline = _offline(paths, connection_key(connection), allow_missing=allow_missing)
     for sentence in offline.left_out:
         click.echo(f"left out: {sentence}", err=True)
     text = _text(offline if show_secrets else offline.masked(), form, base, mask=not show_secrets)
-    if output is None:
+    if target is None:
         click.echo(text, nl=False)
         return
     try:
-        write_private(output, text)
+        write_private(target, text)
     except OSError as error:
-        raise click.ClickException(f"--output {output} cannot be written: {error.strerror}") from None
+        raise click.ClickException(f"--to {target} cannot be written: {error.strerror}") from None
     if not show_secrets:
-        click.echo(f"{output} has masks in place of keys: add --show-secrets to write a file for Milvus", err=True)
+        click.echo(f"{target} has masks in place of keys: add --show-secrets to write a file for Milvus", err=True)
 
 
 def _offline(paths: tuple[str, ...], connection: Key | None, *, allow_missing: bool) -> Offline:
     documents, problems = load(paths)
     manifests, wrong = sort(documents)
-    if found := errors([*problems, *wrong]):
-        raise click.ClickException("\n".join(map(str, found)))
+    if found := errors([*problems, *wrong, *validate_documents(documents)]):
+        told = "\n".join(map(str, found))
+        raise click.ClickException(f"nothing was rendered: the manifests have {count(len(found), 'error')}\n{told}")
     try:
         return asyncio.run(render_offline(manifests, connection, allow_missing=allow_missing))
     except RenderError as error:
@@ -103,12 +118,3 @@ def _merged(base: Path, offline: Offline, *, mask: bool) -> str:
     except (BaseFileError, UnicodeDecodeError) as error:
         reason = error if isinstance(error, BaseFileError) else "it is not UTF-8"
         raise click.ClickException(f"--base {base}: {reason}") from None
-
-
-def _key(connection: str | None) -> Key | None:
-    if connection is None:
-        return None
-    namespace, slash, name = connection.partition("/")
-    if not slash or not namespace or not name:
-        raise click.UsageError(f"--connection is {connection[:80]!r}; write it as namespace/name")
-    return Key(MilvusConnection.KIND, namespace, name)

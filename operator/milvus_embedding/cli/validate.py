@@ -1,18 +1,22 @@
 """`milvus-embedding validate`: what the API server and the operator would refuse, found before either sees it."""
 
-import json
 from collections.abc import Sequence
 
 import click
 
-from milvus_embedding.cli.inputs import count, errors, files_option, load
+from milvus_embedding.cli.inputs import count, errors, examples, files_option, load
+from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.validation import validate_documents
 from milvus_embedding.validation.problems import Problem, Severity, dotted
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "milvus-embedding validate -f manifests/", "kustomize build . | milvus-embedding validate -f - -o json"
+    )
+)
 @files_option
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option("text", "json", "yaml")
 @click.pass_context
 def validate(ctx: click.Context, paths: tuple[str, ...], output: str) -> None:
     """Check manifests without a cluster: schemas, rules, and what several objects show together.
@@ -26,8 +30,8 @@ def validate(ctx: click.Context, paths: tuple[str, ...], output: str) -> None:
     problems = sorted(
         [*unreadable, *validate_documents(documents)], key=lambda p: (p.file, p.line, dotted(p.path), p.message)
     )
-    if output == "json":
-        click.echo(json.dumps([_plain(problem) for problem in problems], indent=2, ensure_ascii=False))
+    if output != "text":
+        click.echo(dump([_plain(problem) for problem in problems], output), nl=False)
     else:
         for problem in problems:
             click.echo(str(problem))

@@ -129,6 +129,7 @@ class Note:
 class Outcome:
     """`status` None leaves the status as it is. `requeue_after` is in seconds; None leaves it to the resync. With
     `backoff` the queue chooses the delay, growing with each such outcome in a row (requeue_after is then its ceiling).
+    quiet: a change of Ready is no Event of its own; another object tells it, or it is no news yet.
     """
 
     status: Draft | None
@@ -136,6 +137,7 @@ class Outcome:
     backoff: bool = False
     notes: tuple[Note, ...] = ()
     wake: tuple[Key, ...] = ()
+    quiet: bool = False
 
 
 class Controller(Protocol[R_contra]):

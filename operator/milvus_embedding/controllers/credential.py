@@ -55,7 +55,9 @@ class _Memory:
     async def labels(self) -> state.Memory:
         if self._labels is None:
             self._labels = {}
-            match await self._world.read_secret(self.connection.namespace, self.connection.secret_name or ""):
+            if self.connection.secret_name is None:
+                return self._labels
+            match await self._world.read_secret(self.connection.namespace, self.connection.secret_name):
                 case SecretFound(data):
                     with contextlib.suppress(state.UnreadableState):
                         self._labels = state.load(data.get(state.KEY)).labels

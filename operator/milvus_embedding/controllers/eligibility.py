@@ -28,10 +28,10 @@ def credential_key(owner: str) -> Key:
 
 
 def connection_of(credential: EmbeddingCredential, world: World) -> MilvusConnection:
-    """The connection that renders this credential. Raises Blocked."""
+    """The connection of this credential, which renders its key unless that is kept outside. Raises Blocked."""
     refuse_unsupported(credential)
     connection = connection_for_credentials(world, credential.spec.connection_ref, holder=credential.namespace)
-    if connection.spec.embedding is None:
+    if connection.spec.embedding is None and credential.spec.external is None:
         raise Blocked(
             Reason.EMBEDDING_NOT_CONFIGURED,
             f"spec.connectionRef: MilvusConnection {connection.name} has no spec.embedding and delivers no keys; "

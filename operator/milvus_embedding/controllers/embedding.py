@@ -150,10 +150,12 @@ def _has_come_by_default(shown: Sequence[LabelStatus], default: EmbeddingCredent
 def _usable(
     ref: ObjectRef, collection: MilvusCollection, world: World, *, path: str, holder: str
 ) -> EmbeddingCredential:
-    """The function's namespace needs the credential's grant, and so does the collection's."""
+    """The collection's namespace needs the credential's grant, and so does the function's. The collection's is asked
+    for first: without it the answer is the same whether or not there is such a credential.
+    """
     try:
-        credential_of(world, ref, path=path, holder=holder)
-        return credential_of(world, ref, path=path, holder=holder, reader=collection.namespace)
+        credential_of(world, ref, path=path, holder=holder, reader=collection.namespace)
+        return credential_of(world, ref, path=path, holder=holder)
     except Blocked as blocked:
         if holder == collection.namespace:
             raise

@@ -6,7 +6,6 @@ Each entry names the field, the value and what to write instead. Defaults never 
 from collections.abc import Iterator
 
 from milvus_embedding.api.collection import (
-    AdoptionPolicy,
     ChangeMode,
     MigrationSpec,
     MilvusCollection,
@@ -39,8 +38,6 @@ def _asks(resource: Resource) -> Iterator[str]:
 
 def _collection(collection: MilvusCollection) -> Iterator[str]:
     spec = collection.spec
-    if spec.adoption_policy is AdoptionPolicy.OBSERVE:
-        yield "spec.adoptionPolicy Observe (use IfMatching or Never)"
     policy = spec.change_policy
     if policy.rebuild is ChangeMode.AUTOMATIC:
         yield "spec.changePolicy.rebuild Automatic (use Manual or Never)"

@@ -3,12 +3,12 @@ spec owns; the server's own additions (ids, properties that nobody declared, def
 in a collection of ours is the plan's matter (planning/).
 """
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from milvus_embedding.domain.catalogue import CATALOGUE
+from milvus_embedding.domain.default_values import default_meaning
 from milvus_embedding.domain.schema import Field, Function, Index, Schema
 
 ABSENT = "absent"
@@ -89,22 +89,12 @@ def _field(path: str, want: Field, have: Field) -> Iterator[Difference]:
             "partitionKey": (want.partition_key, have.partition_key),
             "clusteringKey": (want.clustering_key, have.clustering_key),
             "elementType": (want.element_type, have.element_type if want.type == "ARRAY" else want.element_type),
-            "defaultValue": (_stored(want), _stored(have)),
+            "defaultValue": (default_meaning(want), default_meaning(have)),
         },
     )
     for name, value in sorted(want.params.items()):
         present = have.params.get(name, _SERVER_FALSE.get(name, ABSENT))
         yield from _values(path, {_PARAM_PATHS.get(name, name): (value, present)})
-
-
-def _stored(field: Field) -> str | int | float | bool | None:
-    """A default as Milvus stores it: a FLOAT has 32 bits."""
-    if field.type != "FLOAT" or not isinstance(field.default, int | float):
-        return field.default
-    try:
-        return float(struct.unpack("f", struct.pack("f", field.default))[0])
-    except OverflowError:
-        return field.default
 
 
 def _function(path: str, want: Function, have: Function) -> Iterator[Difference]:

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     APPROVED = "Approved", ReasonClass.FINE
     DELIVERED = "Delivered", ReasonClass.FINE
     EFFECTIVE = "Effective", ReasonClass.FINE
+    OBSERVED = "Observed", ReasonClass.FINE
+    HANDED_OVER = "HandedOver", ReasonClass.FINE
 
     # waiting
     CONNECTION_NOT_FOUND = "ConnectionNotFound", ReasonClass.WAITING
@@ -87,6 +89,7 @@ class Reason(StrEnum):
     ROLLOUT_IN_PROGRESS = "RolloutInProgress", ReasonClass.WAITING
     ROLL_STORM = "RollStorm", ReasonClass.WAITING
     PROVING = "Proving", ReasonClass.WAITING
+    COLLECTION_NOT_FOUND = "CollectionNotFound", ReasonClass.WAITING
 
     # yours
     DELETION_HELD = "DeletionHeld", ReasonClass.YOURS
@@ -124,6 +127,8 @@ class Reason(StrEnum):
     CHANGE_NOT_ALLOWED = "ChangeNotAllowed", ReasonClass.YOURS
     REBUILD_NEEDED = "RebuildNeeded", ReasonClass.YOURS
     LOST = "Lost", ReasonClass.YOURS
+    SERVER_REPLACED = "ServerReplaced", ReasonClass.YOURS
+    HANDED_BACK = "HandedBack", ReasonClass.YOURS
     NOT_MOUNTED = "NotMounted", ReasonClass.YOURS
     TARGET_CONFLICT = "TargetConflict", ReasonClass.YOURS
     TARGET_PAUSED = "TargetPaused", ReasonClass.YOURS

@@ -53,6 +53,13 @@ class ConfigDirectory:
             (self.path / name).unlink(missing_ok=True)
 
 
+class KeptDirectory(ConfigDirectory):
+    """The same, looked at only: what would be written is dropped."""
+
+    def write(self, data: Mapping[str, bytes]) -> None:
+        return None
+
+
 def environment_file(variables: Mapping[str, str]) -> str:
     """Lines as a shell and systemd's EnvironmentFile take them.
 

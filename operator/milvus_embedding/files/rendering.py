@@ -6,7 +6,7 @@ the operator tells on each credential is an error here: nothing else would tell 
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -36,6 +36,7 @@ from milvus_embedding.runtime.cache import Cache
 from milvus_embedding.runtime.references import RefIndex
 from milvus_embedding.runtime.world import ReconcileWorld
 
+_PROVIDER: Final = ("function", "textEmbedding", "providers", "dashscope")
 _ABSENT: Final = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_MISSING})
 
 
@@ -95,7 +96,7 @@ async def render(manifests: Manifests, connection: Key | None, *, allow_missing:
         await _rendering(scrubber).deliver(chosen, world)
     except Blocked as blocked:
         raise RenderError(f"{chosen.key}: {blocked.message}") from None
-    return await _read(chosen, world, left_out)
+    return _without_lost_default(await _read(chosen, world, left_out), chosen, world)
 
 
 def _choose(cache: Cache, wanted: Key | None) -> MilvusConnection:
@@ -180,6 +181,40 @@ async def _read(connection: MilvusConnection, world: World, left_out: tuple[str,
         variables={name: data[name].decode() for name in document.VARIABLES if name in data},
         left_out=left_out,
     )
+
+
+def _without_lost_default(offline: Offline, connection: MilvusConnection, world: World) -> Offline:
+    """Milvus that has a default label without a key takes the next key in line, which is somebody else's."""
+    ref = connection.spec.embedding.dashscope.credential_ref if connection.spec.embedding else None
+    default = world.get(EmbeddingCredential, connection.namespace, ref.name) if ref is not None else None
+    sections = offline.sections
+    label = _default_label(sections)
+    if label is None or (default is not None and default.spec.external is not None):
+        return offline
+    if label in cast("dict[str, object]", sections.get("credential") or {}):
+        return offline
+    path = "spec.embedding.dashscope.credentialRef"
+    sentence = f"{connection.key}: {path}: the default goes with its key; functions without a credential have none"
+    return replace(offline, sections=_without_default(sections), left_out=(*offline.left_out, sentence))
+
+
+def _default_label(sections: Mapping[str, object]) -> str | None:
+    node: object = sections
+    for name in _PROVIDER:
+        node = node.get(name) if isinstance(node, Mapping) else None
+    label = node.get("credential") if isinstance(node, Mapping) else None
+    return label if isinstance(label, str) else None
+
+
+def _without_default(sections: Mapping[str, object], path: tuple[str, ...] = _PROVIDER) -> dict[str, object]:
+    """A copy without the default label, and without the maps that would be empty then."""
+    copied = dict(sections)
+    if not path:
+        copied.pop("credential", None)
+        return copied
+    inner = _without_default(cast("dict[str, object]", copied[path[0]]), path[1:])
+    copied.pop(path[0])
+    return {**copied, path[0]: inner} if inner else copied
 
 
 class _SilentProbe:

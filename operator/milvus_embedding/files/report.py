@@ -1,6 +1,5 @@
 """How results are shown: a table for people, JSON for programs."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,9 +17,9 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join([*("  ".join(line).rstrip() for line in lines), *differing])
 
 
-def as_json(results: Sequence[Result]) -> str:
+def as_data(results: Sequence[Result]) -> list[dict[str, object]]:
     """A list of objects, in the order of the table."""
-    listed = [
+    return [
         {
             "kind": result.key.kind,
             "namespace": result.key.namespace,
@@ -32,7 +31,6 @@ def as_json(results: Sequence[Result]) -> str:
         }
         for result in results
     ]
-    return json.dumps(listed, indent=2, ensure_ascii=False)
 
 
 def _differences(result: Result) -> Iterator[str]:

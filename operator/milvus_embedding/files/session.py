@@ -7,7 +7,7 @@ anything here, and their writes are told to the store as they happen.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -26,7 +26,7 @@ from milvus_embedding.runtime.metrics import Metrics
 from milvus_embedding.runtime.priming import prime
 from milvus_embedding.runtime.recorder import Subject
 from milvus_embedding.runtime.store import Store
-from milvus_embedding.wiring import Product, build
+from milvus_embedding.wiring import Acting, Product, build
 
 _STOP_SECONDS: Final = 1.0
 
@@ -79,11 +79,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Who we are to Milvus, and where keys and statements may go."""
+    """Who we are to Milvus, where keys and statements may go, and whether anything may be changed."""
 
     owner: str = OWNER
     accept_owner: tuple[str, ...] = ()
     allow_endpoint: tuple[str, ...] = ()
+    read_only: bool = False
 
 
 class Session:
@@ -96,11 +97,18 @@ class Session:
         *,
         options: Options | None = None,
         report: Callable[[Key, Note], None] = lambda key, note: None,
+        acting: Acting | None = None,
+        is_over: Callable[[Sequence["Result"]], bool] | None = None,
     ) -> None:
+        """`acting`: what reaches outside, the real parts if None. `is_over` is asked when nothing is left to be done at
+        once; if None, the run is over when waiting longer is pointless for every object.
+        """
         self._kube = kube
         self._scrubber = scrubber
         self._options = options or Options()
         self._report = report
+        self._acting = acting or Acting()
+        self._is_enough = is_over or _all_final
         self._progress = asyncio.Event()
 
     async def run(self, seconds: float) -> tuple[Result, ...]:
@@ -115,6 +123,8 @@ class Session:
             allowed_endpoints=self._options.allow_endpoint,
             wake=lambda key: store.wake_known([key]),
             scrubber=self._scrubber,
+            read_only=self._options.read_only,
+            acting=self._acting,
         )
         manager = self._manager(store, product)
         await product.clients.prepare()
@@ -142,7 +152,7 @@ class Session:
     def _is_over(self, dispatcher: Dispatcher[Key]) -> bool:
         if dispatcher.running() or any(dispatcher.queue.depth(lane) for lane in dispatcher.queue.lanes()):
             return False
-        return all(result.is_final for result in results(self._kube))
+        return self._is_enough(results(self._kube))
 
     async def _work(self, manager: Manager, key: Key) -> None:
         await manager.work(key)
@@ -161,6 +171,10 @@ class Session:
             now=lambda: datetime.now(UTC),
             random=random.random,
         )
+
+
+def _all_final(found: Sequence[Result]) -> bool:
+    return all(result.is_final for result in found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,8 @@ class Manager:
                 body = await self._patch(key, entry, merge_patch(entry.status, status))
                 self._metrics.status_written(key.kind)
                 self._store.observe(key.kind, body, watched=False)
-                self._announce(subject, entry.status, status)
+                if not outcome.quiet:
+                    self._announce(subject, entry.status, status)
         for note in outcome.notes:
             self._events.record(subject, self._clean_note(note))
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -24,13 +25,13 @@ from milvus_embedding.api.metadata import Resource
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.kube.adapter import KubeAdapter
 from milvus_embedding.clients.kube.connect import NoClusterError, connect, kubeconfig_path
-from milvus_embedding.clients.kube.port import ApiServer, Kube, KubeError
+from milvus_embedding.clients.kube.port import Kube, KubeError
 from milvus_embedding.clients.observer import CallObserver
 from milvus_embedding.controllers.base import Controller
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.runtime.crds import wait_until_served
 from milvus_embedding.runtime.health import Health, HealthServer
-from milvus_embedding.runtime.lease import Durations, Elector
+from milvus_embedding.runtime.lease import Durations, Elector, suspend_aware_clock
 from milvus_embedding.runtime.logs import configure
 from milvus_embedding.runtime.metrics import CONTENT_TYPE, Metrics
 from milvus_embedding.runtime.preflight import Preflight, Scope
@@ -98,6 +99,7 @@ class Stopped(Exception):
 def main(settings: Settings, build: Builder) -> NoReturn:
     """Configures logging, runs the operator and ends the process."""
     scrubber = Scrubber()
+    _leave_no_core()
     # The clients write certificates to files, and the way we end leaves them no time to remove them.
     tempfile.tempdir = tempfile.mkdtemp(prefix="milvus-embedding-")
     configure(as_json=settings.log_format == "json", level=settings.log_level, scrubber=scrubber)
@@ -116,6 +118,12 @@ def main(settings: Settings, build: Builder) -> NoReturn:
 
     asyncio.run(run_and_exit())
     raise AssertionError("unreachable")
+
+
+def _leave_no_core() -> None:
+    """The memory holds keys; a file that a crash leaves behind must not."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 async def run(settings: Settings, build: Builder, *, scrubber: Scrubber) -> int:
@@ -141,7 +149,7 @@ class Process:
     """One life of the operator process."""
 
     def __init__(
-        self, settings: Settings, build: Builder, *, kube: ApiServer, scrubber: Scrubber, spans: Spans = NO_SPANS
+        self, settings: Settings, build: Builder, *, kube: KubeAdapter, scrubber: Scrubber, spans: Spans = NO_SPANS
     ) -> None:
         self._settings = settings
         self._build = build
@@ -167,9 +175,10 @@ class Process:
                 renew_deadline=settings.lease_renew_deadline,
                 retry=settings.lease_retry_period,
             ),
-            clock=self._clock,
+            clock=suspend_aware_clock(),
             now=_now,
         )
+        self._leased = kube.within(self._lease_remaining)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> int:
@@ -192,7 +201,7 @@ class Process:
         self._vitals.phase = Phase.PRIMING
         service = Service(
             self._settings,
-            kube=self._kube,
+            kube=self._leased,
             metrics=self._metrics,
             scrubber=self._scrubber,
             vitals=self._vitals,
@@ -224,7 +233,7 @@ class Process:
     async def _services(self, service: Service) -> Services:
         return Services(
             settings=self._settings,
-            kube=self._kube,
+            kube=self._leased,
             scrubber=self._scrubber,
             metrics=self._metrics,
             observer=Calls(self._metrics, self._spans),

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 from milvus_embedding.domain.endpoints import check_pattern
 
+ACT_SECONDS: Final = 3.0
+"""How long an act that was confirmed may take, and what has to be left of the lease before it."""
 PREFIX: Final = "MILVUS_EMBEDDING_"
 
 Setting = str | int | float | bool | tuple[str, ...] | None
@@ -137,6 +139,11 @@ def _check(settings: Settings) -> None:
         raise SettingError(
             f"lease_retry_period ({settings.lease_retry_period}) has to be less than lease_renew_deadline "
             f"({settings.lease_renew_deadline}), and that less than lease_duration ({settings.lease_duration})"
+        )
+    if settings.lease_duration - settings.lease_retry_period <= ACT_SECONDS:
+        raise SettingError(
+            f"lease_duration ({settings.lease_duration}) has to be more than lease_retry_period "
+            f"({settings.lease_retry_period}) plus {ACT_SECONDS:g}: so much is left of it before a drop or a roll"
         )
     if settings.log_format not in ("json", "console"):
         raise SettingError(f"log_format is {settings.log_format!r}; it has to be json or console")

@@ -29,9 +29,7 @@ from milvus_embedding.domain.delivery.workload import Component, MilvusResource,
 from milvus_embedding.runtime.cache import Cache
 from milvus_embedding.runtime.namespaces import Namespaces, namespace_key
 from milvus_embedding.runtime.references import RefIndex
-
-ACT_SECONDS: Final = 3.0
-"""How long an act that was confirmed may take, and what has to be left of the lease before it."""
+from milvus_embedding.runtime.settings import ACT_SECONDS
 
 _READ_ONLY: Final = "the operator runs with --read-only"
 

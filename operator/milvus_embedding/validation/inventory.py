@@ -23,6 +23,8 @@ class Inventory:
     sources: dict[Key, SourcedDocument] = field(default_factory=dict)
     namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
     secrets: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    broken: set[Key] = field(default_factory=set)
+    """Objects that are declared, with problems of their own: nothing is looked up in them."""
 
     def get(self, kind: type[R], place: tuple[str, str]) -> R | None:
         """Return the object at (namespace, name), None if it is not in the set."""

@@ -15,11 +15,12 @@ class Severity(StrEnum):
 
 
 class Check(StrEnum):
-    """Which check found it. SYNTAX is kubectl's, SCHEMA and RULE are the API server's, REFERENCES is the operator's."""
+    """Which check found it. SYNTAX is kubectl's, SCHEMA and RULE are the API server's, the others the operator's."""
 
     SYNTAX = "syntax"
     SCHEMA = "schema"
     RULE = "rule"
+    LIMITS = "limits"
     REFERENCES = "references"
 
 

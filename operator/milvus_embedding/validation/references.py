@@ -82,7 +82,7 @@ def _look_up(
 ) -> tuple[R | None, list[Finding]]:
     place = ref.resolve(holder.namespace)
     found = inventory.get(kind, place)
-    if found is not None:
+    if found is not None or Key(kind.KIND, *place) in inventory.broken:
         return found, []
     others = [(other.namespace, other.name) for other in inventory.all(kind)]
     return None, [_missing(holder, path, kind.KIND, place, others)]

@@ -15,6 +15,7 @@ from milvus_embedding.validation.crds import schemas
 from milvus_embedding.validation.defaults import with_defaults
 from milvus_embedding.validation.documents import SourcedDocument, load_paths
 from milvus_embedding.validation.inventory import AnyResource, Inventory
+from milvus_embedding.validation.limits import limit_problems
 from milvus_embedding.validation.problems import Check, Path, Problem
 from milvus_embedding.validation.references import reference_problems
 from milvus_embedding.validation.rules import rule_problems
@@ -41,6 +42,8 @@ def validate_documents(docs: Sequence[SourcedDocument]) -> list[Problem]:
             problems += [_placed(problem, document) for problem in _almost_ours(document)]
             continue
         found = [_placed(problem, document) for problem in _object_problems(document)]
+        if found:
+            inventory.broken.add(Key(document.kind, document.namespace, document.name))
         problems += found or _take(document, inventory)
     problems += reference_problems(inventory)
     return _sorted(problems)
@@ -99,7 +102,7 @@ def _take(document: SourcedDocument, inventory: Inventory) -> list[Problem]:
         return [_placed(Problem(check=Check.REFERENCES, path=path, message=message), document)]
     inventory.resources[key] = resource
     inventory.sources[key] = document
-    return [_placed(problem, document) for problem in _not_supported(resource)]
+    return [_placed(problem, document) for problem in (*_not_supported(resource), *limit_problems(resource))]
 
 
 def _not_supported(resource: AnyResource) -> Iterator[Problem]:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from milvus_embedding.cli.main import main
-from tests.unit.cli.process import QUICKSTART, Command, Ended
+from milvus_embedding.devkit.dashscope import DashScopeStandIn
+from milvus_embedding.devkit.milvus import EmbeddedMilvus
+from tests.unit.cli.process import KEYS, QUICKSTART, Command, Ended
 
 
 @pytest.fixture
@@ -42,3 +45,36 @@ def _logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def quickstart() -> Path:
     return QUICKSTART
+
+
+@pytest.fixture
+def dashscope() -> Iterator[DashScopeStandIn]:
+    with DashScopeStandIn(KEYS) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def manifests(quickstart: Path, tmp_path: Path, dashscope: DashScopeStandIn) -> Path:
+    """The quickstart in one file, with the address of the stand-in."""
+    documents = [d for f in sorted(quickstart.glob("*.yaml")) for d in yaml.safe_load_all(f.read_text())]
+    for document in documents:
+        if document["kind"] == "MilvusConnection":
+            document["spec"]["embedding"]["dashscope"]["url"] = dashscope.url
+    file = tmp_path / "quickstart.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    return file
+
+
+@pytest.fixture
+def config(command: Command, manifests: Path, tmp_path: Path) -> Path:
+    """A folder that Milvus can start with."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    command("render", "-f", manifests, "--show-secrets", "--to", folder / "user.yaml")
+    return folder
+
+
+@pytest.fixture
+def milvus(config: Path, tmp_path: Path) -> Iterator[EmbeddedMilvus]:
+    with EmbeddedMilvus(tmp_path / "data", config, retry_backoff_seconds=0.01) as running:
+        yield running

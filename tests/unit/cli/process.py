@@ -5,6 +5,8 @@ from typing import NamedTuple, Protocol
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICKSTART = ROOT / "examples" / "quickstart"
+KEYS = {"REPLACE-WITH-YOUR-DEV-KEY", "REPLACE-WITH-YOUR-PROD-KEY"}
+"""Of the quickstart."""
 
 
 class Ended(NamedTuple):

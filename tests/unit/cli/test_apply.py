@@ -1,7 +1,6 @@
 """`apply`: the controllers over files, against an embedded Milvus and a DashScope stand-in."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,48 +8,14 @@ import yaml
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
-from tests.unit.cli.process import Command
+from tests.unit.cli.process import KEYS, Command
 
-KEYS = {"REPLACE-WITH-YOUR-DEV-KEY", "REPLACE-WITH-YOUR-PROD-KEY"}
 FUNCTION = """\
 apiVersion: embedding.milvus.io/v1alpha1
 kind: EmbeddingFunction
 metadata: {name: f}
 spec: {dashscope: {model: text-embedding-v3}}
 """
-
-
-@pytest.fixture
-def dashscope() -> Iterator[DashScopeStandIn]:
-    with DashScopeStandIn(KEYS) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def manifests(quickstart: Path, tmp_path: Path, dashscope: DashScopeStandIn) -> Path:
-    """The quickstart in one file, with the address of the stand-in."""
-    documents = [d for f in sorted(quickstart.glob("*.yaml")) for d in yaml.safe_load_all(f.read_text())]
-    for document in documents:
-        if document["kind"] == "MilvusConnection":
-            document["spec"]["embedding"]["dashscope"]["url"] = dashscope.url
-    file = tmp_path / "quickstart.yaml"
-    file.write_text(yaml.safe_dump_all(documents))
-    return file
-
-
-@pytest.fixture
-def config(command: Command, manifests: Path, tmp_path: Path) -> Path:
-    """A folder that Milvus can start with."""
-    folder = tmp_path / "config"
-    folder.mkdir()
-    command("render", "-f", manifests, "--show-secrets", "--output", folder / "user.yaml")
-    return folder
-
-
-@pytest.fixture
-def milvus(config: Path, tmp_path: Path) -> Iterator[EmbeddedMilvus]:
-    with EmbeddedMilvus(tmp_path / "data", config, retry_backoff_seconds=0.01) as running:
-        yield running
 
 
 def test_everything_becomes_ready_and_the_second_time_nothing_changes(

@@ -82,9 +82,9 @@ def test_the_base_file_is_never_overwritten(command: Command, quickstart: Path, 
     (tmp_path / "folder").mkdir()
     base = tmp_path / "milvus.yaml"
     base.write_text("etcd: {}\n")
-    ended = command("render", "-f", quickstart, "--base", base, "--output", tmp_path / name)
+    ended = command("render", "-f", quickstart, "--base", base, "--to", tmp_path / name)
     assert ended.status == 2
-    assert "--output is the --base file" in ended.err
+    assert "--to is the --base file" in ended.err
     assert base.read_text() == "etcd: {}\n"
 
 
@@ -100,11 +100,11 @@ def test_a_file_is_for_its_owner_only_and_a_masked_one_is_warned_of(
     command: Command, quickstart: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "milvus.yaml"
-    ended = command("render", "-f", quickstart, "--output", target)
+    ended = command("render", "-f", quickstart, "--to", target)
     assert (ended.status, ended.out) == (0, "")
     assert "--show-secrets" in ended.err
     assert target.stat().st_mode & 0o777 == 0o600
-    assert command("render", "-f", quickstart, "--show-secrets", "--output", target).err == ""
+    assert command("render", "-f", quickstart, "--show-secrets", "--to", target).err == ""
     assert yaml.safe_load(target.read_text())["credential"]["apikey_dev"] == {"apikey": KEYS[0]}
 
 
@@ -120,7 +120,7 @@ def test_a_file_is_for_its_owner_only_and_a_masked_one_is_warned_of(
             id="a connection that is not there",
         ),
         pytest.param(["--base", "missing.yaml"], 2, "'missing.yaml' does not exist", id="a base that is not there"),
-        pytest.param(["--output", "/nowhere/x"], 1, "/nowhere/x cannot be written", id="a file that cannot be written"),
+        pytest.param(["--to", "/nowhere/x"], 1, "/nowhere/x cannot be written", id="a file that cannot be written"),
     ],
 )
 def test_what_is_refused_by_file(
@@ -155,8 +155,17 @@ def test_a_credential_without_its_secret_is_an_error_and_may_be_left_out(command
     assert "EmbeddingCredential milvus/apikey-dev: spec.apiKeySecretRef: Secret dashscope-dev" in ended.err
     ended = command("render", *files, "--allow-missing")
     assert ended.status == 0
-    assert yaml.safe_load(ended.out)["credential"] == {}
-    assert ended.err.count("left out: ") == 2
+    assert yaml.safe_load(ended.out) == {"credential": {}}
+    assert ended.err.count("left out: EmbeddingCredential ") == 2
+    assert "credentialRef: the default goes with its key" in ended.err
+
+
+def test_what_validate_refuses_is_not_rendered(command: Command, quickstart: Path, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text((quickstart / "collection.yaml").read_text().replace("INT64", "FLOAT"))
+    ended = command("render", "-f", quickstart / "connection.yaml", "-f", tmp_path)
+    assert (ended.status, ended.out) == (1, "")
+    assert "nothing was rendered: the manifests have 1 error" in ended.err
+    assert f"{tmp_path}/wrong.yaml:" in ended.err
 
 
 def test_nothing_to_render_is_an_error(command: Command) -> None:

@@ -23,6 +23,8 @@ from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.controller import CollectionController
 from milvus_embedding.controllers.collection.converge import Converge
 from milvus_embedding.controllers.collection.deletion.deletions import Deletions
+from milvus_embedding.controllers.collection.losses import Losses
+from milvus_embedding.controllers.collection.ownership import Ownership
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -76,6 +78,7 @@ class Bench:
     accepted_ids: tuple[str, ...] = ()
     patience: float = 1.0
     read_only: bool = False
+    owner_id: str = OWNER_ID
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -103,12 +106,12 @@ class Bench:
         self.heartbeat = Heartbeat(wake=self.woken.append)
         self._heartbeats.append(self.heartbeat)
         self.usage = LabelUsage(self.gateway, clock=self.clock)
-        self.rendering = Rendering(probes=self.probes, usage=self.usage, scrubber=self.scrubber, owner_id=OWNER_ID)
+        self.rendering = Rendering(probes=self.probes, usage=self.usage, scrubber=self.scrubber, owner_id=self.owner_id)
         self.gate = ProviderGate(self.clock)
         self.pending = Pending(self.clock)
         self.absences = Absences(self.clock)
         self.canary = Canary(
-            self.gateway, owner_id=OWNER_ID, clock=self.clock, today=self.clock.today, wake=self.woken.append
+            self.gateway, owner_id=self.owner_id, clock=self.clock, today=self.clock.today, wake=self.woken.append
         )
         self._canaries.append(self.canary)
         self.connections = ConnectionController(
@@ -127,7 +130,7 @@ class Bench:
             gateway=self.gateway,
             pending=self.pending,
             clock=self.clock,
-            owner_id=OWNER_ID,
+            owner_id=self.owner_id,
             accepted_ids=self.accepted_ids,
             read_only=self.read_only,
         )
@@ -139,13 +142,14 @@ class Bench:
                 gate=self.gate,
                 pending=Pending(self.clock),
                 contests=self.contests,
+                read_only=self.read_only,
                 sleep=self.sleep,
             ),
             pending=self.pending,
             gate=self.gate,
             absences=self.absences,
-            owner_id=OWNER_ID,
-            accepted_ids=self.accepted_ids,
+            losses=Losses(self.clock),
+            ownership=Ownership(owner_id=self.owner_id, accepted_ids=self.accepted_ids, clock=self.clock),
             patience=Patience(self.clock),
             deletions=self.deletions,
         )

@@ -96,7 +96,7 @@ async def test_the_undisturbed_creation(make_bench: MakeBench) -> None:
 
 @pytest.mark.parametrize("at", range(CALLS))
 @pytest.mark.parametrize("what", DISTURBANCES)
-async def test_the_end_is_the_same_and_nothing_is_done_twice(make_bench: MakeBench, what: str, at: int) -> None:
+async def test_l01_the_end_is_the_same_and_nothing_is_done_twice(make_bench: MakeBench, what: str, at: int) -> None:
     undisturbed = DisturbedMilvus()
     await create(make_bench(milvus=undisturbed), undisturbed, Disturbance(-1))
     milvus = DisturbedMilvus()
@@ -110,7 +110,9 @@ async def test_the_end_is_the_same_and_nothing_is_done_twice(make_bench: MakeBen
     assert bench.condition(DOCS) == ("True", "Ready")
 
 
-async def test_a_creation_that_crashed_is_finished_whatever_the_policy_for_changes_is(make_bench: MakeBench) -> None:
+async def test_l05_a_creation_that_crashed_is_finished_whatever_the_policy_for_changes_is(
+    make_bench: MakeBench,
+) -> None:
     milvus = DisturbedMilvus()
     bench = make_bench(milvus=milvus)
     bench.quickstart(changePolicy={"inPlace": "Never"}, driftPolicy="Report")

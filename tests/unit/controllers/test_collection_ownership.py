@@ -1,26 +1,17 @@
 """MilvusCollection: what stands under its name, and when it is believed to be gone."""
 
-import dataclasses
 from collections.abc import Callable
 
 import pytest
 
-from milvus_embedding.domain.desired import desired
 from milvus_embedding.domain.ownership import OWNER
 from milvus_embedding.domain.schema import LoadState, Schema
 from tests.unit.controllers.bench import OWNER_ID, Bench
 from tests.unit.controllers.conftest import MakeBench
-from tests.unit.controllers.manifests import DOCS, collection, connection
-from tests.unit.domain.specs import declared, embedding
+from tests.unit.controllers.manifests import DOCS, collection
+from tests.unit.controllers.owners import adoption_allowed, the_manuals
 
 Situation = Callable[[Bench], None]
-
-
-def the_manuals(*, owner: str | None = None, **changes: object) -> Schema:
-    """The collection of the manual's page as somebody else would have made it."""
-    schema = desired(declared(), name="docs", embeddings={"ali": embedding()}).schema
-    properties = {} if owner is None else {OWNER: owner}
-    return dataclasses.replace(schema, **{"properties": properties, **changes})  # type: ignore[arg-type]
 
 
 def stands(schema: Schema) -> Situation:
@@ -39,10 +30,6 @@ def never(bench: Bench) -> None:
     bench.apply(collection(adoptionPolicy="Never"))
 
 
-def adoption_allowed(bench: Bench) -> None:
-    bench.apply(connection(allowedAdoption={"from": "All"}))
-
-
 NOT_OURS: dict[str, tuple[tuple[Situation, ...], str, str]] = {
     "another installation's": ((stands(the_manuals(owner="other/search/docs")),), "OwnedByOther", "another owner"),
     "another namespace's": ((stands(the_manuals(owner=f"{OWNER_ID}/team/x")),), "OwnedByOther", "another owner"),
@@ -58,7 +45,6 @@ NOT_OURS: dict[str, tuple[tuple[Situation, ...], str, str]] = {
         "NotMatching",
         "differs from the spec in 1 place(s)",
     ),
-    "nobody's and equal": ((adoption_allowed, stands(the_manuals())), "NotSupportedYet", "adopting it"),
     "an alias of another collection": ((behind_an_alias,), "NameIsAlias", "alias"),
 }
 

@@ -114,6 +114,11 @@ BLOCKED: dict[str, tuple[Situation, str, str]] = {
         "NotAllowed",
         "False NotAllowed",
     ),
+    "the credential of a function elsewhere that is not there is not told from one without a grant": (
+        all_of(shared(credentialRef={"name": "no"}), docs(BY_SHARED)),
+        "NotAllowed",
+        "False NotAllowed",
+    ),
     "nor does the collection's grant serve the function": (
         all_of(shared(**NEEDS_DEV), docs(BY_SHARED)),
         "NotAllowed",

@@ -66,6 +66,11 @@ def in_environment(bench: Bench) -> None:
     )
 
 
+def external_without_delivery(bench: Bench) -> None:
+    bench.apply(credential(apiKeySecretRef=None, external={}))
+    bench.apply(connection(embedding=None))
+
+
 def released(bench: Bench) -> None:
     bench.apply(connection(embedding={"releaseLabels": ["apikey_dev"]}))
 
@@ -124,6 +129,10 @@ SITUATIONS: dict[str, tuple[Situation, dict[str, str]]] = {
     "the connection delivers nothing": (
         lambda bench: bench.apply(connection(embedding=None)),
         {"Ready": "False EmbeddingNotConfigured"},
+    ),
+    "the connection delivers nothing, and the label is external": (
+        external_without_delivery,
+        {"Ready": "True External", "KeyValid": "Unknown External", "Delivered": "Unknown External"},
     ),
     "an older credential has a label that reads the same": (
         conflicting,

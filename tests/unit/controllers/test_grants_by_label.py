@@ -18,7 +18,7 @@ from tests.unit.controllers.manifests import (
     credential,
     function,
 )
-from tests.unit.controllers.test_collection_ownership import the_manuals
+from tests.unit.controllers.owners import the_manuals
 
 Apply = Callable[[Bench, object], None]
 

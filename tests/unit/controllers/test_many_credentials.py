@@ -1,7 +1,11 @@
 """A connection with more credentials than its status can show, and what a thousand of them cost."""
 
+from collections import Counter
+
 import pytest
 
+from milvus_embedding.api.collection import MilvusCollection
+from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.references import Key
 from milvus_embedding.controllers import eligibility
 from milvus_embedding.controllers.connection import report
@@ -75,19 +79,20 @@ async def test_a_label_that_is_not_shown_is_held_against_an_older_newcomer(bench
     assert bench.condition(LAST) == ("True", "Ready")
 
 
-async def test_a_pass_looks_through_the_credentials_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pass_looks_through_the_credentials_and_the_collections_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.quickstart()
     for number in range(50):
         bench.apply(credential(Key(DEV.kind, "milvus", f"without-a-secret-{number}")))
-    listed = 0
+    listed: Counter[type[object]] = Counter()
     world_list = bench.world.list
 
     def counted(kind: type[object]) -> object:
-        nonlocal listed
-        listed += 1
+        listed[kind] += 1
         return world_list(kind)  # type: ignore[type-var]
 
     monkeypatch.setattr(bench.world, "list", counted)
     await bench.reconcile(CONNECTION)
 
-    assert listed == 1
+    assert listed == {EmbeddingCredential: 1, MilvusCollection: 1}

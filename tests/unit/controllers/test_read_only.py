@@ -76,3 +76,16 @@ async def test_no_finalizer_moves(make_bench: MakeBench) -> None:
     assert finalizers
     assert bench.world.finalizers(DOCS) == finalizers
     assert bench.condition(DOCS) == ("True", "Ready")
+
+
+async def test_a_changed_spec_shows_its_plan_and_is_not_carried_out(make_bench: MakeBench) -> None:
+    bench = await made_before(make_bench, "Retain")
+    bench.apply(collection(description="new"))
+
+    await bench.settle()
+
+    assert bench.condition(DOCS) == ("False", "ReadOnly")
+    assert "--read-only" in bench.message(DOCS)
+    plan = bench.world.status(DOCS)["plan"]
+    assert [step["path"] for step in plan["steps"]] == ["spec.description"]  # type: ignore[index]
+    assert bench.milvus.changing == []

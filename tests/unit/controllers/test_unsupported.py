@@ -15,7 +15,6 @@ from tests.unit.controllers.manifests import (
 )
 
 COLLECTIONS: dict[str, dict[str, object]] = {
-    "spec.adoptionPolicy Observe": {"adoptionPolicy": "Observe"},
     "spec.changePolicy.rebuild Automatic": {"changePolicy": {"rebuild": "Automatic"}},
     "spec.migration": {"migration": {"writers": "Live"}},
 }
@@ -84,11 +83,11 @@ async def test_a_credential_names_what_is_not_supported(bench: Bench, spec: dict
 
 
 async def test_every_field_is_named_at_once(bench: Bench) -> None:
-    bench.quickstart(adoptionPolicy="Observe", migration={"writers": "Live"})
+    bench.quickstart(changePolicy={"rebuild": "Automatic"}, migration={"writers": "Live"})
 
     await bench.reconcile(DOCS)
 
-    assert {"spec.adoptionPolicy Observe", "spec.migration"} <= {
+    assert {"spec.changePolicy.rebuild Automatic", "spec.migration"} <= {
         asked.split(" (")[0].split(": ")[-1] for asked in bench.message(DOCS).split("; ")
     }
 

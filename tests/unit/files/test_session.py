@@ -1,7 +1,5 @@
 """When a run over files is over."""
 
-import json
-
 import pytest
 
 from milvus_embedding.api.references import Key
@@ -10,7 +8,7 @@ from milvus_embedding.domain.reasons import Reason, ReasonClass
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.kube import FileKube
 from milvus_embedding.files.manifests import sort
-from milvus_embedding.files.report import as_json, table
+from milvus_embedding.files.report import as_data, table
 from milvus_embedding.files.session import HOPELESS, Difference, Result, Session, results
 from milvus_embedding.validation.documents import load_text
 
@@ -78,8 +76,11 @@ def test_what_differs_in_milvus_is_shown_below_the_table_and_in_json() -> None:
         "  fields[a].maxLength: declared 2, in Milvus 1",
         "  aliases[b]: declared nothing, in Milvus b",
     ]
-    (listed,) = json.loads(as_json([outcome]))
-    assert listed["drift"][0] == {"path": "fields[a].maxLength", "want": "2", "have": "1"}
+    (listed,) = as_data([outcome])
+    assert listed["drift"] == [
+        {"path": "fields[a].maxLength", "want": "2", "have": "1"},
+        {"path": "aliases[b]", "want": "", "have": "b"},
+    ]
 
 
 def test_the_drift_of_a_status_is_read() -> None:

@@ -75,6 +75,21 @@ async def test_a_changed_spec_is_reconciled_and_ready_that_stays_makes_no_event(
     assert len(bench.sink.notes) == 1
 
 
+async def test_a_quiet_outcome_is_written_and_makes_no_event_of_ready() -> None:
+    bench = Bench()
+
+    async def lost(resource: EmbeddingFunction, world: World) -> Outcome:
+        conditions = (false("Ready", Reason.LOST, "gone, as all others are"),)
+        return Outcome(status=Draft(1, conditions), notes=(Note("Odd", "told all the same"),), quiet=True)
+
+    bench.controller.decide = lost
+    bench.apply()
+    await bench.run()
+
+    assert bench.condition()["reason"] == "Lost"
+    assert bench.sink.notes == [Note("Odd", "told all the same")]
+
+
 async def test_a_change_during_the_write_is_not_lost_and_not_overwritten() -> None:
     bench = Bench()
     bench.apply()

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 
 import pytest
 
@@ -38,13 +39,18 @@ def test_the_environment_is_read_and_an_option_wins() -> None:
         pytest.param({"LEADER_ELECTION": "perhaps"}, "it has to be true or false", id="neither true nor false"),
         pytest.param({"WORKERS": "0"}, "workers is 0; it has to be more than 0", id="not positive"),
         pytest.param({"LEASE_DURATION": "5"}, "less than lease_duration", id="lease shorter than its deadline"),
+        pytest.param(
+            {"LEASE_DURATION": "4", "LEASE_RENEW_DEADLINE": "3", "LEASE_RETRY_PERIOD": "1"},
+            "lease_duration (4.0) has to be more than lease_retry_period (1.0) plus 3",
+            id="lease shorter than an act",
+        ),
         pytest.param({"LOG_FORMAT": "xml"}, "it has to be json or console", id="unknown log format"),
         pytest.param({"ALLOW_ENDPOINT": "*.svc,https://a"}, "allow_endpoint has 'https://a'", id="a URL for a host"),
         pytest.param({"NAMESPACES": "a"}, "owner is not set", id="namespaces without owner"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(environment: dict[str, str], text: str) -> None:
-    with pytest.raises(SettingError, match=text.replace("(", r"\(")):
+    with pytest.raises(SettingError, match=re.escape(text)):
         from_environment({f"MILVUS_EMBEDDING_{name}": value for name, value in environment.items()})
 
 
@@ -96,3 +102,23 @@ def test_retries_that_all_say_the_same_are_told_now_and_then_and_as_warnings() -
         if occasional.filter(record):
             seen.append((now, record.levelname))
     assert seen == [(0.0, "WARNING"), (30.0, "WARNING")]
+
+
+def test_a_traceback_shows_no_values_of_variables() -> None:
+    """Also not of a key that nobody told the scrubber."""
+    unknown = "sk-" + "fedcba9876543210"
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(ScrubbingFormatter(Scrubber(), as_json=True))
+    logger = logging.Logger("test", logging.DEBUG)
+    logger.addHandler(handler)
+
+    def refuse(value: str) -> None:
+        raise ValueError("refused")
+
+    try:
+        refuse(unknown)
+    except ValueError:
+        logger.debug("failed", exc_info=True)
+    assert "refused" in stream.getvalue()
+    assert unknown not in stream.getvalue()

@@ -16,7 +16,8 @@ from milvus_embedding.domain.delivery.workload import Component
 from milvus_embedding.runtime import world as world_module
 from milvus_embedding.runtime.cache import Cache
 from milvus_embedding.runtime.references import RefIndex
-from milvus_embedding.runtime.world import ACT_SECONDS, ReconcileWorld
+from milvus_embedding.runtime.settings import ACT_SECONDS
+from milvus_embedding.runtime.world import ReconcileWorld
 from tests.fakes.kube import FakeKube, Object
 from tests.unit.runtime.bench import KIND, SPEC, Bench, ready
 

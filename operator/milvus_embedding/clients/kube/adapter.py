@@ -8,7 +8,8 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import aiohttp
 from kubernetes.aio import client
@@ -32,6 +33,7 @@ from milvus_embedding.clients.kube.port import (
     KubeError,
     LeaseRecord,
     NotFound,
+    NotLeading,
     Page,
     Refused,
     ResourceType,
@@ -54,16 +56,31 @@ _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
 _AS_OURS = ("fieldManager", workloads.FIELD_MANAGER)
+_NOT_OF_LEADERS = (f"/apis/{LEASES.group}/", "/apis/authorization.k8s.io/")
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class KubeAdapter:
     """One API server. `timeout` is the deadline of a request in seconds."""
 
-    def __init__(self, api: client.ApiClient, scrubber: Scrubber, *, timeout: float = 15.0) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        scrubber: Scrubber,
+        *,
+        timeout: float = 15.0,
+        lease_remaining: Callable[[], float] = lambda: math.inf,
+    ) -> None:
         self._api = api
         self._scrubber = scrubber
         self._timeout = timeout
+        self._lease_remaining = lease_remaining
+
+    def within(self, lease_remaining: Callable[[], float]) -> "KubeAdapter":
+        """The same server over the same connections, whose writes but those of Leases are sent only while the lease
+        lasts, and waited for no longer: they raise NotLeading. `lease_remaining` is in seconds.
+        """
+        return KubeAdapter(self._api, self._scrubber, timeout=self._timeout, lease_remaining=lease_remaining)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -235,7 +252,7 @@ class KubeAdapter:
     ) -> dict[str, object]:
         what = f"{method} {path}"
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._patience(method, path)):
                 status, raw = await self._send(method, path, query=query, body=body, content=content, accept=accept)
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
             raise no_answer(error, what) from None
@@ -244,6 +261,15 @@ class KubeAdapter:
             secret = "/secrets" in path or (status == 422 and "/embedding.milvus.io/" not in path)
             raise translate(status=status, body=raw, what=what, secret=secret, scrubber=self._scrubber)
         return _parsed(raw, what)
+
+    def _patience(self, method: str, path: str) -> float:
+        """For how long to wait for an answer. Raises NotLeading."""
+        if method == "GET" or path.startswith(_NOT_OF_LEADERS):
+            return self._timeout
+        remaining = self._lease_remaining()
+        if remaining <= 0:
+            raise NotLeading(f"{method} {path}: not sent, as this process does not hold the lease any more")
+        return min(self._timeout, remaining)
 
     async def _send(
         self,

@@ -9,6 +9,7 @@ page). Texts of errors are scrubbed, short and never quote a body.
     ├── Unauthorized    401: the credentials are refused
     ├── Expired         410: a continued list is too old
     ├── Unavailable     429, 5xx, no connection, no answer in time: ask again later
+    ├── NotLeading      the lease is over, or too short for the write: nothing was sent
     └── Refused         any other answer: asking again changes nothing
 
 A write on an older state than the present one raises `Conflict` of the controllers' contract.
@@ -55,6 +56,10 @@ class Expired(KubeError):
 
 class Unavailable(KubeError):
     """No answer, or not now. The outcome of a write is unknown."""
+
+
+class NotLeading(KubeError):
+    """Another process may act by now; nothing was sent."""
 
 
 class Refused(KubeError):

@@ -6,7 +6,9 @@ the provider), hides whether anything was sent, needs a channel per database and
 changes.py and alterations.py.
 """
 
+import math
 import time
+from collections.abc import Callable
 
 from milvus_embedding.clients.milvus.alterations import Alterations
 from milvus_embedding.clients.milvus.changes import Changes
@@ -31,9 +33,19 @@ class PymilvusClient(Reads, Changes, Alterations, Milvus):
         workers: int = 8,
         read_only: bool = False,
         observer: CallObserver = UNOBSERVED,
+        lease_remaining: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`workers` calls at most are under way at once. read_only: calls that change something raise ReadOnly."""
-        connection = Connection(target, scrubber=scrubber, monotonic=monotonic, workers=workers, observer=observer)
+        """`workers` calls at most are under way at once. Calls that change something raise ReadOnly if `read_only`,
+        NotLeading when nothing remains of the lease (in seconds).
+        """
+        connection = Connection(
+            target,
+            scrubber=scrubber,
+            monotonic=monotonic,
+            workers=workers,
+            observer=observer,
+            lease_remaining=lease_remaining,
+        )
         super().__init__(target, connection, read_only=read_only)
 
     @property

@@ -1,14 +1,19 @@
 """Calls to one Milvus: lazily connected, bounded in number and time, guarded by a breaker, errors translated.
 
-Knows no RPC in particular but GetVersion, its probe. Belongs to one event loop.
+Knows no RPC in particular but GetVersion, its probe, and those that ask the provider. Belongs to one event loop.
+
+A call that changes something is sent only while this process holds the lease, and ends before the lease may: Milvus has
+no compare-and-set that would tell a former leader from the present one. Calls that ask the provider may last longer
+than a lease; they end with the process that loses it.
 """
 
 import asyncio
+import dataclasses
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
@@ -23,7 +28,7 @@ from milvus_embedding.clients.milvus.errors import (
     timed_out,
     unreachable,
 )
-from milvus_embedding.clients.milvus.port import MilvusError, OutcomeUnknown, Unreachable
+from milvus_embedding.clients.milvus.port import MilvusError, NotLeading, OutcomeUnknown, Unreachable
 from milvus_embedding.clients.milvus.protocol import load
 from milvus_embedding.clients.milvus.target import Target
 from milvus_embedding.clients.observer import OK, UNOBSERVED, CallObserver, Service
@@ -34,10 +39,14 @@ if TYPE_CHECKING:
     from pymilvus.grpc_gen import common_pb2, milvus_pb2_grpc
 
 PROBE_TIMEOUT_SECONDS = 10
+ASKING_PROVIDER: Final = frozenset({"CreateCollection", "AddCollectionFunction", "AlterCollectionFunction"})
 
 
 class Connection:
-    """`workers` calls at most are under way at once; the others wait. Probes do not wait."""
+    """`workers` calls at most are under way at once; the others wait. Probes do not wait.
+
+    lease_remaining: for how many seconds nobody else can take over.
+    """
 
     def __init__(
         self,
@@ -47,11 +56,13 @@ class Connection:
         monotonic: Clock,
         workers: int,
         observer: CallObserver = UNOBSERVED,
+        lease_remaining: Callable[[], float],
     ) -> None:
         self._target = target
         self._observer = observer
         self._scrubber = scrubber
         self._breaker = Breaker(monotonic)
+        self._lease_remaining = lease_remaining
         self._slots = asyncio.Semaphore(workers)
         self._opening = asyncio.Lock()
         self._channel: grpc.Channel | None = None
@@ -155,6 +166,7 @@ class Connection:
             stub = await self._open(call)
             rpc = getattr(stub, call.method)
             headers = metadata(self._target, database)
+            call = self._within_lease(call)
             response: object = await invoke(rpc, request, seconds=call.timeout_seconds, metadata=headers)
         except grpc.RpcError as error:
             cut_off = code_of(error) is grpc.StatusCode.UNAVAILABLE
@@ -162,6 +174,17 @@ class Connection:
         except (grpc.FutureCancelledError, TimeoutError):
             raise self._noted(timed_out(call)) from None
         return response
+
+    def _within_lease(self, call: Call) -> Call:
+        """Directly before it is sent. Raises NotLeading."""
+        remaining = self._lease_remaining()
+        if not call.changing:
+            return call
+        if remaining <= 0:
+            raise NotLeading(f"{call.method} is not sent, as this process does not hold the lease any more")
+        if call.method in ASKING_PROVIDER:
+            return call
+        return dataclasses.replace(call, timeout_seconds=min(call.timeout_seconds, remaining))
 
     def _noted(self, error: MilvusError, *, cut_off: bool = False) -> MilvusError:
         """Any other error is an answer: the server lives."""

@@ -73,7 +73,7 @@ class Call:
     method: str
     changing: bool
     endpoint: str
-    timeout_seconds: int
+    timeout_seconds: float
 
 
 def result_of(error: MilvusError) -> str:
@@ -152,9 +152,10 @@ def unreachable(call: Call, cause: str) -> Unreachable:
 def timed_out(call: Call) -> MilvusError:
     """No answer in time."""
     if not call.changing:
-        return unreachable(call, f"no answer to {call.method} within {call.timeout_seconds} s")
+        return unreachable(call, f"no answer to {call.method} within {call.timeout_seconds:.0f} s")
     return OutcomeUnknown(
-        f"Milvus at {call.endpoint} did not answer {call.method} within {call.timeout_seconds} s; it may still happen."
+        f"Milvus at {call.endpoint} did not answer {call.method} within {call.timeout_seconds:.0f} s; "
+        "it may still happen."
     )
 
 

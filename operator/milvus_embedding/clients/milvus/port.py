@@ -12,6 +12,7 @@ Every method is one external call with a deadline. Messages in errors are scrubb
     │   └── ConnectionLost     the connection broke in the middle of the call
     ├── DatabaseNotFound
     ├── ReadOnly               the operator runs with --read-only; nothing was sent
+    ├── NotLeading             this process lost the lease; nothing was sent
     ├── RateLimited            Milvus' own limit; nothing happened
     ├── ProviderFailed         the live check of an embedding function failed (`cause` tells how)
     └── Rejected               Milvus refused the request (code and text)
@@ -65,6 +66,10 @@ class DatabaseNotFound(MilvusError):
 
 class ReadOnly(MilvusError):
     """The operator runs with --read-only; nothing was sent."""
+
+
+class NotLeading(MilvusError):
+    """This process lost the lease, and another one may act by now; nothing was sent."""
 
 
 class RateLimited(MilvusError):
@@ -128,6 +133,11 @@ class Milvus(Protocol):
         """By count(*) at consistency Strong, of `partitions` or of those that are loaded: it is the number of all
         rows only if `load_state` with all partitions says Loaded. Rejected with NOT_LOADED if the collection is not
         loaded, or a partition that is named. Never the statistics, which are no evidence.
+        """
+
+    async def estimate_rows(self, database: str, name: str) -> int:
+        """By the server's statistics, whether it is loaded or not. An estimate: deleted rows may be counted, new ones
+        not. Good for telling what something costs, never as evidence.
         """
 
     async def list_replicas(self, database: str, name: str) -> Sequence[str]:

@@ -15,6 +15,7 @@ from milvus_embedding.clients.milvus.rpc import Rpc
 from milvus_embedding.domain.schema import Description, Index, LoadState
 
 _COUNT = "count(*)"
+_ROW_COUNT = "row_count"
 _REPLICA_NOT_FOUND = 400
 _NO_REPLICA = NOT_LOADED | {_REPLICA_NOT_FOUND}
 
@@ -101,6 +102,16 @@ class Reads(Rpc):
         if number is None:
             raise Rejected(f"Milvus answered a count of {name} without a number.", UNCLASSIFIED)
         return number
+
+    async def estimate_rows(self, database: str, name: str) -> int:
+        pb = await load()
+        request = pb.milvus.GetCollectionStatisticsRequest(db_name=database, collection_name=name)
+        reply_type = pb.milvus.GetCollectionStatisticsResponse
+        response = await self._read("GetCollectionStatistics", request, database, reply_type)
+        told = {pair.key: pair.value for pair in response.stats}.get(_ROW_COUNT, "")
+        if not told.isdigit():
+            raise Rejected(f"Milvus has no row count in the statistics of {name}.", UNCLASSIFIED)
+        return int(told)
 
     async def list_replicas(self, database: str, name: str) -> Sequence[str]:
         pb = await load()

@@ -5,8 +5,9 @@ asks here again. Nothing is connected here: clients connect at their first call.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from milvus_embedding.clients.milvus.adapter import PymilvusClient
@@ -31,13 +32,17 @@ class MilvusRegistry(Generic[K]):
         workers: int = 8,
         read_only: bool = False,
         observer: CallObserver = UNOBSERVED,
+        lease_remaining: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`workers` calls at most are under way per connection. read_only: the clients change nothing."""
+        """`workers` calls at most are under way per connection. The clients change nothing if `read_only`, and only
+        while something remains of the lease (in seconds).
+        """
         self._scrubber = scrubber
         self._monotonic = monotonic
         self._workers = workers
         self._read_only = read_only
         self._observer = observer
+        self._lease_remaining = lease_remaining
         self._clients: dict[K, PymilvusClient] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -59,6 +64,7 @@ class MilvusRegistry(Generic[K]):
             workers=self._workers,
             read_only=self._read_only,
             observer=self._observer,
+            lease_remaining=self._lease_remaining,
         )
         if client is not None:
             self._retire(client)

@@ -18,6 +18,13 @@ from milvus_embedding.domain.reasons import Reason
 BETWEEN_LOOKS = 2.0
 
 
+class Unproven(Blocked):
+    """The first of two looks did not see it: no news yet."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.MILVUS_ERROR, message, retry_after=BETWEEN_LOOKS)
+
+
 class Absences:
     """`clock` is monotonic, in seconds."""
 
@@ -39,11 +46,7 @@ class Absences:
             raise Blocked(Reason.MILVUS_ERROR, f"Milvus is of two minds whether {want.name} exists", retry_after=2)
         first = self._first_look.setdefault(collection.key, self._clock())
         if self._clock() - first < BETWEEN_LOOKS:
-            raise Blocked(
-                Reason.MILVUS_ERROR,
-                f"collection {want.name} is not to be seen; looking again",
-                retry_after=BETWEEN_LOOKS,
-            )
+            raise Unproven(f"collection {want.name} is not to be seen; looking again")
 
     def forget(self, key: Key) -> None:
         self._first_look.pop(key, None)

@@ -38,6 +38,8 @@ def approval(decision: Decision, *, is_drift: bool) -> Answer:
     status = decision.status
     if status is not None and status.approved:
         return Answer(Reason.APPROVED, f"plan {status.hash}")
+    if decision.having(Permission.OBSERVED):
+        return Answer(Reason.OBSERVED, "adoptionPolicy Observe: no plan is carried out, and none can be approved")
     if waiting := decision.having(Permission.APPROVAL):
         rebuilds = all(_is_rebuild(step.action) for step in waiting)
         reason = Reason.REBUILD_NEEDED if rebuilds else Reason.AWAITING_APPROVAL
@@ -47,6 +49,10 @@ def approval(decision: Decision, *, is_drift: bool) -> Answer:
 
 def _for_all(decision: Decision, *, is_drift: bool) -> tuple[Reason, str]:
     by = {permission: [v for v in decision.verdicts if v.permission is permission] for permission in Permission}
+    if read_only := by[Permission.READ_ONLY]:
+        return Reason.READ_ONLY, read_only[0].reason
+    if observed := by[Permission.OBSERVED]:
+        return Reason.DRIFTED, observed[0].reason
     if unable := by[Permission.UNSUPPORTED]:
         return _unsupported(unable[0]), unable[0].reason
     if contested := by[Permission.CONTESTED]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
-from milvus_embedding.api.collection import MilvusCollection
+from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import (
     ConnectionLost,
@@ -50,14 +50,18 @@ class Told:
 
     woken: list[Key] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    said: list[Note] = field(default_factory=list)
     is_drift: bool = False
 
     @property
     def notes(self) -> tuple[Note, ...]:
         if not self.done:
-            return ()
+            return tuple(self.said)
         reason = "DriftRepaired" if self.is_drift else "Changed"
-        return (Note(reason, f"{'; '.join(self.done[:8])}: done"),)
+        return (
+            *self.said,
+            Note(reason, f"{'; '.join(self.done[:8])}: done"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +103,14 @@ class Changes:
         gate: ProviderGate,
         pending: Pending,
         contests: Contests,
+        read_only: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._converge = converge
         self._gate = gate
         self._pending = pending
         self._contests = contests
+        self._read_only = read_only
         self._sleep = sleep
 
     def forget(self, key: Key) -> None:
@@ -123,9 +129,9 @@ class Changes:
             drift_policy=spec.drift_policy,
             was_ready_at_generation=case.was_equal,
             approved=case.approved,
-            observe_only=False,
-            paused=False,
-            read_only=False,
+            observe_only=spec.adoption_policy is AdoptionPolicy.OBSERVE,
+            paused=spec.paused,
+            read_only=self._read_only,
             creating=case.creating,
             contested=self._contests.contested(case.collection.key),
             under_way=under_way,

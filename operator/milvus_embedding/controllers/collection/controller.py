@@ -5,37 +5,42 @@ from dataclasses import dataclass
 from functools import partial
 
 from milvus_embedding.api.annotations import APPROVED_PLAN
-from milvus_embedding.api.collection import DriftPolicy, MilvusCollection
+from milvus_embedding.api.collection import AdoptionPolicy, DriftPolicy, MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection import report
-from milvus_embedding.controllers.collection.absence import Absences
+from milvus_embedding.controllers.collection.absence import Absences, Unproven
 from milvus_embedding.controllers.collection.changing import Case, Changes, Result, Told
 from milvus_embedding.controllers.collection.converge import Converge, Subject, newborn
 from milvus_embedding.controllers.collection.database import observed
 from milvus_embedding.controllers.collection.deletion.deletions import Deletions
 from milvus_embedding.controllers.collection.losing import accepts, is_replacing, loss
-from milvus_embedding.controllers.collection.ownership import NotMatching, require_ours
+from milvus_embedding.controllers.collection.losses import Losses, Toll
+from milvus_embedding.controllers.collection.observing import Observing
+from milvus_embedding.controllers.collection.ownership import NotMatching, Ownership, Stamped, may_adopt
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
+from milvus_embedding.controllers.collection.releasing import hand_over, heir_of, nothing_to_hand_over
 from milvus_embedding.controllers.embedding import embeddings, require_delivered
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.paused import paused_ready
-from milvus_embedding.controllers.references import admits, connection_for_collections
+from milvus_embedding.controllers.references import connection_for_collections
+from milvus_embedding.controllers.replaced import ABSENT, is_gone
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.conditions import Draft
 from milvus_embedding.domain.desired import Desired, DimensionDiffers, InvalidSpec, desired
-from milvus_embedding.domain.ownership import UID, Owner, Standing, stamp, standing
+from milvus_embedding.domain.limits.breach import Grade
+from milvus_embedding.domain.limits.check import breaches, sentences
+from milvus_embedding.domain.ownership import ADOPTED, UID, Owner
 from milvus_embedding.domain.planning.approval import UnderWay, approvals
 from milvus_embedding.domain.planning.capabilities import capabilities
 from milvus_embedding.domain.planning.observed import Observed
-from milvus_embedding.domain.planning.record import RECORD, declared, written
 from milvus_embedding.domain.reasons import Reason
-from milvus_embedding.domain.schema import Description, FunctionKind, Schema
-from milvus_embedding.domain.versions import lacks_functions
+from milvus_embedding.domain.schema import FunctionKind, Schema
+from milvus_embedding.domain.versions import lacks_functions, parse
 
 AT_ONCE = 0.01
 UNFINISHED = 4.0
@@ -44,13 +49,19 @@ ALIAS_AGAIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
+    """`lacks`: what the server's version does not take, so that no collection can be made there; `is_unsure`: that
+    version is not known yet, and matters.
+    """
+
     connection: MilvusConnection
     want: Desired
+    lacks: str
+    is_unsure: bool
     circuit: tuple[object, ...]
 
 
 class CollectionController:
-    """Implements controllers.base.Controller. `owner_id` and the former ids in `accepted_ids` make a stamp ours."""
+    """Implements controllers.base.Controller."""
 
     def __init__(
         self,
@@ -63,8 +74,8 @@ class CollectionController:
         absences: Absences,
         patience: Patience,
         deletions: Deletions,
-        owner_id: str,
-        accepted_ids: tuple[str, ...] = (),
+        ownership: Ownership,
+        losses: Losses,
     ) -> None:
         self._gateway = gateway
         self._converge = converge
@@ -74,8 +85,9 @@ class CollectionController:
         self._absences = absences
         self._patience = patience
         self._deletions = deletions
-        self._owner_id = owner_id
-        self._accepted_ids = accepted_ids
+        self._ownership = ownership
+        self._losses = losses
+        self._observing = Observing(converge=converge, changes=changes, absences=absences, ownership=ownership)
 
     async def reconcile(self, resource: MilvusCollection, world: World) -> Outcome:
         if self._deletions.concerns(resource):
@@ -93,12 +105,14 @@ class CollectionController:
             return dataclasses.replace(outcome, wake=(*told.woken, *outcome.wake), notes=told.notes)
         except Blocked as cause:
             unequal = cause.differences if isinstance(cause, NotMatching) else ()
+            lost = self._lost_by(resource, resolved.connection.key, cause, world)
             return Outcome(
                 status=report.blocked(resource, cause, resolved=True, unequal=unequal),
                 requeue_after=self._patience.retry_after(resource.key, resource.metadata.generation, cause),
-                backoff=cause.retry_after is not None and not cause.shared,
+                backoff=cause.retry_after is not None and not cause.shared and not isinstance(cause, Stamped),
                 notes=told.notes,
-                wake=(*told.woken, *_to_wake(cause, resource, resolved.connection.key)),
+                wake=(*told.woken, *_to_wake(cause, resource, resolved.connection.key), *lost.wake),
+                quiet=lost.quiet,
             )
 
     async def forget(self, key: Key) -> None:
@@ -108,6 +122,8 @@ class CollectionController:
         self._absences.forget(key)
         self._patience.forget(key)
         self._deletions.forget(key)
+        self._ownership.forget(key)
+        self._losses.forget(key)
 
     def _resolve(self, collection: MilvusCollection, world: World) -> _Resolved:
         refuse_unsupported(collection)
@@ -119,6 +135,9 @@ class CollectionController:
         if reserved := collection.spec.reserved_properties:
             text = f"spec.properties: {', '.join(reserved)} belong(s) to the operator; remove it"
             raise Blocked(Reason.INVALID_SPEC, text)
+        found = breaches(collection.spec, version=parse(connection.status.server_version))
+        if text := sentences(found, Grade.INVALID):
+            raise Blocked(Reason.INVALID_SPEC, text)
         resolved = embeddings(collection, connection, world)
         try:
             want = desired(collection.spec, name=collection.effective_collection_name, embeddings=resolved)
@@ -126,13 +145,14 @@ class CollectionController:
             reason = Reason.DIMENSION_MISMATCH if isinstance(error, DimensionDiffers) else Reason.INVALID_SPEC
             raise Blocked(reason, f"spec.{error}") from None
         keys = sorted((embedding.label or "", embedding.model.name) for embedding in resolved.values())
-        return _Resolved(connection, want, (connection.key, connection.status.config.hash, *keys))
+        lacks = sentences(found, Grade.UNSUPPORTED)
+        is_unsure = not connection.status.server_version and any(breach.since for breach in found)
+        return _Resolved(connection, want, lacks, is_unsure, (connection.key, connection.status.config.hash, *keys))
 
     async def _pursue(self, collection: MilvusCollection, resolved: _Resolved, world: World, told: Told) -> Outcome:
         """`told` gets what this pass did and found out for others, also if it fails afterwards."""
         connection, want = resolved.connection, resolved.want
         _require_reachable(connection)
-        _require_functions(connection, want)
         subject = Subject(
             key=collection.key,
             milvus=await self._gateway.client(connection, world),
@@ -141,6 +161,14 @@ class CollectionController:
             circuit=resolved.circuit,
         )
         case = self._case(collection, connection, world, subject)
+        heir = heir_of(collection, self._ownership)
+        if collection.spec.adoption_policy is AdoptionPolicy.OBSERVE:
+            outcome = await self._observing.look(case, connection)
+            self._losses.present(collection.key, connection.key)
+            return outcome
+        _require_functions(connection, want)
+        if heir is not None:
+            return await self._hand_over(case, heir)
         have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
         if (held := await self._deletions.hold(collection, have.description if have else None, world)) is not None:
             return held
@@ -148,13 +176,11 @@ class CollectionController:
             await self._absences.require_proof(collection, subject.milvus, want)
             if case.known_id is not None and not is_replacing(collection, case.approved):
                 return self._lost(case, None)
-            await self._confirm_replacing(case)
-            told.woken += await self._converge.create(subject)
-            have = await self._converge.complete(subject, newborn(subject.schema, want.name))
+            have = await self._create(case, resolved, told)
             case = dataclasses.replace(case, known_id=None, creating=True, is_newborn=True)
         self._pending.settle(collection.key)
         self._absences.forget(collection.key)
-        self._require_ours(collection, resolved, have, world)
+        self._ownership.require_claim(case, have, may_adopt=may_adopt(collection, connection, world))
         if case.known_id not in (None, have.id):
             if is_replacing(collection, case.approved):
                 case = dataclasses.replace(case, known_id=None, creating=True)
@@ -162,17 +188,29 @@ class CollectionController:
                 case = dataclasses.replace(case, known_id=have.id)
             else:
                 return self._lost(case, have)
-        if case.creating and have.schema.properties.get(UID) != collection.metadata.uid:
-            # An earlier life of this object finished it, or a backup brought it back: nothing is left to create.
+        told.said += await self._ownership.take(case, have)
+        if case.creating and not _is_own_creation(collection, have):
             case = dataclasses.replace(case, creating=False)
         _require_kept_functions(case, have)
+        self._losses.present(collection.key, connection.key)
+        if is_gone(collection):
+            told.woken.append(connection.key)
         result = await self._changes.carry_out(case, have, told)
         self._patience.forget(collection.key)
         return self._judged(case, result)
 
-    async def _confirm_replacing(self, case: Case) -> None:
+    async def _create(self, case: Case, resolved: _Resolved, told: Told) -> Observed:
+        subject = case.subject
+        if resolved.is_unsure:
+            text = f"connection {resolved.connection.name} does not know the version of its Milvus yet"
+            raise Blocked(Reason.UNREACHABLE, text, retry_after=2)
+        if resolved.lacks:
+            raise Blocked(Reason.UNSUPPORTED_SERVER, resolved.lacks)
         if case.known_id is not None:
+            # In place of one that is lost: by an approval, which may be withdrawn by now.
             await case.world.confirm(case.collection)
+        told.woken += await self._converge.create(subject)
+        return await self._converge.complete(subject, newborn(subject.schema, subject.want.name))
 
     def _case(self, collection: MilvusCollection, connection: MilvusConnection, world: World, subject: Subject) -> Case:
         was_equal = _was_equal(collection)
@@ -187,7 +225,7 @@ class CollectionController:
             creating=collection.status.collection.id is None,
             was_equal=was_equal,
             approved=approvals(policy, annotation, was_ready_at_generation=was_equal),
-            is_ours=partial(self._is_ours, collection),
+            is_ours=partial(self._ownership.is_ours, collection),
             require_delivered=partial(require_delivered, collection=collection, connection=connection, world=world),
         )
 
@@ -196,7 +234,7 @@ class CollectionController:
         if not decision.plan.steps:
             return Outcome(status=report.in_sync(collection, want, have))
         if case.was_equal and collection.spec.drift_policy is DriftPolicy.IGNORE:
-            return Outcome(status=report.in_sync(collection, want, have, ignored=True))
+            return Outcome(status=report.in_sync(collection, want, have, as_=Reason.DRIFT_IGNORED))
         draft = report.planned(collection, want, have, decision, is_drift=case.was_equal)
         return Outcome(status=draft, requeue_after=self._again(case, result, draft))
 
@@ -218,31 +256,48 @@ class CollectionController:
     def _lost(self, case: Case, have: Observed | None) -> Outcome:
         decision = self._changes.decide(case, have, UnderWay.of(case.collection.status.plan))
         draft = report.lost(case.collection, loss(case.known_id, case.subject.want, have), decision)
-        return Outcome(status=draft, requeue_after=AT_ONCE if decision.runs else None)
+        told = self._losses.lost(case.collection, _connection_of(case.collection), case.world)
+        return Outcome(status=draft, requeue_after=AT_ONCE if decision.runs else None, wake=told.wake, quiet=told.quiet)
 
-    def _require_ours(self, collection: MilvusCollection, resolved: _Resolved, have: Observed, world: World) -> None:
-        owner = Owner(self._owner_id, collection.namespace, collection.name)
-        connection = resolved.connection
-        grant = connection.spec.allowed_adoption
-        may_adopt = admits(world, grant, collection.namespace, own_namespace=connection.namespace)
-        require_ours(collection, resolved.want, have, owner=owner, accepted_ids=self._accepted_ids, may_adopt=may_adopt)
+    def _lost_by(self, collection: MilvusCollection, connection: Key, cause: Blocked, world: World) -> Toll:
+        if isinstance(cause, Unproven):
+            return self._losses.missing(collection, connection)
+        if cause.reason in ABSENT and collection.status.collection.id:
+            return self._losses.lost(collection, connection, world)
+        return Toll()
 
-    def _is_ours(self, collection: MilvusCollection, described: Description) -> bool:
-        owner = Owner(self._owner_id, collection.namespace, collection.name)
-        found = standing(described.schema.properties, owner, accepted_ids=self._accepted_ids)
-        return found is Standing.OURS
+    async def _hand_over(self, case: Case, heir: Owner) -> Outcome:
+        have = await self._converge.observe(case.subject)
+        if have is None:
+            await self._absences.require_proof(case.collection, case.subject.milvus, case.subject.want)
+            raise nothing_to_hand_over(case.collection)
+        self._absences.forget(case.collection.key)
+        if case.known_id not in (None, have.id) and case.is_ours(have.description):
+            return self._lost(case, have)
+        return await hand_over(case, have, heir, self._ownership)
 
     def _stamped(self, collection: MilvusCollection, want: Desired) -> Schema:
-        owner = Owner(self._owner_id, collection.namespace, collection.name)
-        marks = stamp(owner, uid=collection.metadata.uid, identities=want.identities)
-        record = {RECORD: written(declared(want))}
-        return dataclasses.replace(want.schema, properties={**want.schema.properties, **record, **marks})
+        marks = self._ownership.marks(collection, want)
+        return dataclasses.replace(want.schema, properties={**want.schema.properties, **marks})
 
 
 class _Held(Exception):
     def __init__(self, collection: MilvusCollection, message: str) -> None:
         super().__init__(message)
         self.ready = paused_ready(collection, message)
+
+
+def _connection_of(collection: MilvusCollection) -> Key:
+    namespace, name = collection.spec.connection_ref.resolve(collection.namespace)
+    return Key(MilvusConnection.KIND, namespace, name)
+
+
+def _is_own_creation(collection: MilvusCollection, have: Observed) -> bool:
+    """False if it was adopted or handed over, if an earlier life of this object finished it, or if a backup brought it
+    back: nothing is left to create.
+    """
+    properties = have.schema.properties
+    return ADOPTED not in properties and properties.get(UID) == collection.metadata.uid
 
 
 def _require_kept_functions(case: Case, have: Observed) -> None:

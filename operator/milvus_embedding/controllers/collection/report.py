@@ -29,6 +29,8 @@ _ORDER = (
     "PlanApproved",
 )
 _DRIFT_SHOWN = 64
+_HANDED_OVER = "SchemaInSync"
+"""The condition that remembers a hand-over whatever happens to Ready."""
 _NUMBERS = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
 # Reasons whose messages quote Milvus, which may put a time or the id of a request into each answer.
 _QUOTES = frozenset(
@@ -43,18 +45,21 @@ _QUOTES = frozenset(
     }
 )
 _UNSEEN = frozenset({Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED, Reason.CONNECTION_NOT_FOUND})
-_GONE = frozenset({Reason.LOST})
+_GONE = frozenset({Reason.LOST, Reason.COLLECTION_NOT_FOUND})
 # What a pass saw although it could not go on.
 _UNFINISHED = {Reason.LOADING: ("Loaded", "Available"), Reason.INDEX_BUILDING: ("IndexesInSync",)}
 
 
-def in_sync(collection: MilvusCollection, want: Desired, have: Observation, *, ignored: bool = False) -> Draft:
-    """Read back and equal (or different in ways that driftPolicy Ignore passes over)."""
-    where = f"{want.database}.{want.name}"
-    if ignored:
-        ready = true("Ready", Reason.DRIFT_IGNORED, f"collection {where} differs, and driftPolicy is Ignore")
-    else:
-        ready = true("Ready", Reason.READY, f"collection {where} is as declared")
+_WELL = {
+    Reason.READY: "is as declared",
+    Reason.DRIFT_IGNORED: "differs, and driftPolicy is Ignore",
+    Reason.OBSERVED: "is as declared, and adoptionPolicy Observe changes nothing",
+}
+
+
+def in_sync(collection: MilvusCollection, want: Desired, have: Observation, *, as_: Reason = Reason.READY) -> Draft:
+    """Read back and equal, or different in ways that driftPolicy Ignore passes over. `as_` is one of _WELL."""
+    ready = true("Ready", as_, f"collection {want.database}.{want.name} {_WELL[as_]}")
     wanted = {f.name for f in want.schema.functions}
     conditions = [
         ready,
@@ -90,6 +95,37 @@ def planned(
     if is_drift:
         fields["drift"] = [_entry(s.path, want=s.after, have=s.before) for s in steps[:_DRIFT_SHOWN]]
     return _draft(collection, conditions, fields)
+
+
+def watched(collection: MilvusCollection, want: Desired, have: Observation, decision: Decision) -> Draft:
+    """Under adoptionPolicy Observe: every difference is somebody else's."""
+    if not decision.plan.steps:
+        return in_sync(collection, want, have, as_=Reason.OBSERVED)
+    return planned(collection, want, have, decision, is_drift=True)
+
+
+def unseen(collection: MilvusCollection, cause: Blocked) -> Draft:
+    """There is something of which the reader may not know more; what was told before is taken back."""
+    ready = false("Ready", cause.reason, cause.message)
+    return _draft(collection, [ready, unknown("Available", cause.reason, cause.message)], {})
+
+
+def handed_over(collection: MilvusCollection, want: Desired, have: Observation, heir: str) -> Draft:
+    """The stamp names another object by the will of this one. `heir` is namespace/name."""
+    text = f"collection {want.name} belongs to {heir} now: this object changes nothing any more and can be deleted"
+    conditions = [
+        true("Ready", Reason.HANDED_OVER, text),
+        _available(want, have, Reason.HANDED_OVER, functions=set()),
+        unknown(_HANDED_OVER, Reason.HANDED_OVER, "not compared any more"),
+        _loaded(want, have, Reason.HANDED_OVER),
+    ]
+    return _draft(collection, conditions, {"collection": _seen(want, have)["collection"]})
+
+
+def was_handed_over(collection: MilvusCollection) -> bool:
+    """Whether a status says so since the spec or the annotation was last acted upon otherwise."""
+    told = collection.status.condition(_HANDED_OVER)
+    return told is not None and told.reason == Reason.HANDED_OVER
 
 
 def lost(collection: MilvusCollection, what: str, decision: Decision) -> Draft:
@@ -130,6 +166,8 @@ def blocked(
     for type_ in _UNFINISHED.get(cause.reason, ()):
         kept[type_] = false(type_, cause.reason, cause.message)
     fields = _kept_fields(collection)
+    if cause.reason is Reason.NAME_TAKEN:
+        fields.pop("drift", None)
     if unequal:
         fields["drift"] = drift(unequal)
     return _draft(collection, [kept[type_] for type_ in _ORDER if type_ in kept], fields)

@@ -20,6 +20,7 @@ from milvus_embedding.controllers.connection.usage import LabelUsage
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.heartbeat import Health, Heartbeat
 from milvus_embedding.controllers.paused import while_paused
+from milvus_embedding.controllers.replaced import replaced
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
 from milvus_embedding.domain.delivery.rollout import CONDITION
@@ -72,7 +73,7 @@ class ConnectionController:
         rolled = await self._roll(resource, config, targets, world)
         reach = await self._reach(resource, world, home)
         self._prove(resource, config.delivery, reach)
-        conditions = report.conditions(resource, config, reach, rolled)
+        conditions = report.conditions(resource, config, reach, rolled, replaced=replaced(resource.key, world))
         fields = report.fields(resource, world, config, reach, rolled)
         return Outcome(
             status=Draft(resource.metadata.generation, while_paused(resource, conditions), fields),

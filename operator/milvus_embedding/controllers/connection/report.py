@@ -111,14 +111,21 @@ def _default_missing(connection: MilvusConnection, delivery: Delivery) -> str | 
 
 
 def conditions(
-    connection: MilvusConnection, config: Config, reach: Reach, rolled: Rolled | None
+    connection: MilvusConnection,
+    config: Config,
+    reach: Reach,
+    rolled: Rolled | None,
+    *,
+    replaced: Assertion | None = None,
 ) -> tuple[Assertion, ...]:
-    """All of them; Ready first."""
+    """All of them; Ready first. `replaced` is Ready of a connection that leads to another Milvus than before."""
     listed = [reach.condition]
     if config.condition is not None:
         listed.append(config.condition)
         listed.append(rolled.condition if rolled is not None else _nothing_rendered())
     ready = _ready(listed, config)
+    if replaced is not None and reach.condition.status is Truth.TRUE:
+        ready = replaced
     if config.delivery is not None:
         listed.append(_retained(config.delivery))
     return with_summary([ready, *listed])

@@ -16,6 +16,7 @@ from milvus_lite.schema.persistence import load_schema
 from pymilvus.grpc_gen import common_pb2, schema_pb2
 
 from milvus_embedding.devkit.milvus.proto import json_format
+from milvus_embedding.devkit.milvus.stored import stand_in
 
 RECORD_FILENAME = "embedded.json"
 _SCHEMA_FILENAME = "schema.json"
@@ -37,7 +38,10 @@ class IndexRecord:
         """All parameters on one level, the way Milvus reports them."""
         nested = json.loads(self.parameters.get("params") or "{}")
         flat = {key: value for key, value in self.parameters.items() if key != "params"}
-        return {**flat, **{key: str(value) for key, value in nested.items()}}
+        return {
+            **flat,
+            **{key: value if isinstance(value, str) else json.dumps(value) for key, value in nested.items()},
+        }
 
 
 @dataclass(slots=True)
@@ -194,6 +198,6 @@ def engine_schema(schema: schema_pb2.CollectionSchema) -> schema_pb2.CollectionS
     outputs = {name for function in kept for name in function.output_field_names}
     for field in plain.fields:
         field.is_function_output = field.name in outputs
-        if field.data_type == schema_pb2.DataType.Text:
-            field.data_type = schema_pb2.DataType.VarChar
+        stand_in(field)
+    plain.autoID = any(field.autoID for field in plain.fields)
     return plain

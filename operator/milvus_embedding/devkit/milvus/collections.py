@@ -4,6 +4,7 @@ import grpc
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from milvus_embedding.devkit.milvus.catalog import CollectionRecord, complete, engine_schema, key_values
+from milvus_embedding.devkit.milvus.field_rules import check_values
 from milvus_embedding.devkit.milvus.functions import Functions
 from milvus_embedding.devkit.milvus.rules import check_fields, check_name, check_properties, pairs
 from milvus_embedding.devkit.milvus.status import RefusedError, collection_not_found, success
@@ -24,6 +25,7 @@ class Collections(Functions):
         self.check_functions(wanted.schema, wanted.properties)
         check_name("collection name", wanted.name)
         check_fields(wanted.schema)
+        check_values(wanted.schema, self.version)
         check_properties(wanted.properties, loaded=False, vector_indexed=False)
         complete(wanted.schema)
         with self.engine.lock:

@@ -91,7 +91,7 @@ class Dispatch(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in 
         request: Message,
         context: grpc.ServicerContext,
     ) -> Message:
-        self._calls.add(rpc)
+        self._calls.add(rpc, context.peer())
         self._faults.run_due(self._clock())
         fault = self._faults.take(rpc)
         if fault and fault.late_seconds is not None:

@@ -4,6 +4,7 @@ Everything private of Milvus Lite that the devkit relies on is used in this modu
 one test can tell when another version of it would break us.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -17,15 +18,17 @@ from milvus_lite.adapter.grpc.translators.index import kv_pairs_to_index_params_
 from milvus_lite.adapter.grpc.translators.schema import milvus_to_milvus_lite_schema
 from milvus_lite.db import SCHEMA_FILENAME, MilvusLite
 from milvus_lite.engine.collection import Collection
+from milvus_lite.exceptions import IndexNotFoundError
 from milvus_lite.schema.arrow_builder import build_data_schema
 from milvus_lite.schema.persistence import save_schema
 from pymilvus.grpc_gen import schema_pb2
+
+from milvus_embedding.devkit.milvus.stored import engine_index
 
 PINNED_VERSION = "3.2.2"
 PRIVATE_NAMES: Mapping[type, tuple[str, ...]] = MappingProxyType(
     {MilvusLite: ("_collections", "_aliases"), Collection: ("_load_state", "_data_dir", "_schema", "_pk_name")}
 )
-_SCALAR_AUTO_INDEX = "INVERTED"
 
 
 class Rows(Protocol):
@@ -124,16 +127,15 @@ def set_loaded(rows: Rows, loaded: bool) -> None:
 
 
 def create_index(rows: Rows, field: schema_pb2.FieldSchema, parameters: Iterable[object]) -> None:
-    """Raises MilvusLiteError for an index that the engine cannot build."""
-    translated: dict[str, object] = kv_pairs_to_index_params_dict(parameters)
-    scalar = field.data_type < schema_pb2.DataType.BinaryVector
-    if scalar and translated["index_type"] == "AUTOINDEX":
-        translated["index_type"] = _SCALAR_AUTO_INDEX
-    rows.create_index(field.name, translated)
+    """Raises MilvusLiteError for parameters that the engine refuses."""
+    translated = engine_index(field, kv_pairs_to_index_params_dict(parameters))
+    if translated is not None:
+        rows.create_index(field.name, translated)
 
 
 def drop_index(rows: Rows, field_name: str) -> None:
-    rows.drop_index(field_name)
+    with contextlib.suppress(IndexNotFoundError):
+        rows.drop_index(field_name)
     # Dropping the last index makes Milvus Lite load the collection.
     rows._load_state = "released"
 

@@ -6,14 +6,17 @@ just before the next call is answered: only a call could tell the difference.
 """
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import grpc
 
 from milvus_embedding.devkit.dashscope.gate import Gate
 
+_CHANGES_KEPT: Final = 10_000
 CHANGING = frozenset(
     {
         "CreateCollection", "DropCollection", "RenameCollection", "AlterCollection", "AlterCollectionField",
@@ -136,16 +139,31 @@ class Faults:
             self._orders.setdefault(rpc, deque()).extend([fault] * times)
 
 
+class Change(NamedTuple):
+    """A call that changes something, as it arrived: its time (seconds, monotonic) and the caller's address."""
+
+    at: float
+    rpc: str
+    peer: str
+
+
 class Calls:
-    """How often each RPC was called, faults included."""
+    """How often each RPC was called, faults included, and the last of those that change something, oldest first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changes: deque[Change] = deque(maxlen=_CHANGES_KEPT)
         self.by_rpc: Counter[str] = Counter()
 
-    def add(self, rpc: str) -> None:
+    def add(self, rpc: str, peer: str) -> None:
         with self._lock:
             self.by_rpc[rpc] += 1
+            if rpc in CHANGING:
+                self._changes.append(Change(time.monotonic(), rpc, peer))
+
+    def changes(self) -> tuple[Change, ...]:
+        with self._lock:
+            return tuple(self._changes)
 
     def changing(self) -> int:
         """Calls that change something, rows included."""

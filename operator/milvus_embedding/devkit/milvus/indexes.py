@@ -1,4 +1,5 @@
-"""Indexes with the names and parameters of the request; one per field, created anew only after a drop.
+"""Indexes with the names and parameters of the request; one per field (per path of a JSON field), created
+anew only after a drop.
 
 Building is the engine's and done when CreateIndex returns, so the state is always Finished.
 """
@@ -9,11 +10,13 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 from milvus_embedding.devkit.milvus import engine
 from milvus_embedding.devkit.milvus.base import Base
 from milvus_embedding.devkit.milvus.catalog import CollectionRecord, IndexRecord, key_values
+from milvus_embedding.devkit.milvus.index_rules import check_index
 from milvus_embedding.devkit.milvus.rules import BM25, pairs
 from milvus_embedding.devkit.milvus.status import INDEX_NOT_FOUND, RefusedError, invalid_parameter, success
 
 _WHILE_RELEASED = ("mmap.enabled", "warmup")
 _SCALARS_WHILE_LOADED_SINCE = (3,)
+_JSON_PATH = "json_path"
 
 
 class Indexes(Base):
@@ -25,6 +28,7 @@ class Indexes(Base):
             field = record.field(request.field_name)
             if field is None:
                 raise invalid_parameter(f"cannot create index on non-exist field: {request.field_name}")
+            check_index(field, pairs(request.extra_params))
             index = IndexRecord(
                 name=request.index_name or field.name,
                 field_name=field.name,
@@ -111,7 +115,9 @@ class Indexes(Base):
 
 def _exists(record: CollectionRecord, index: IndexRecord) -> bool:
     """True if the very same index is there. Raises RefusedError if another one is in its way."""
-    present = record.index_of(index.field_name)
+    path = index.flat().get(_JSON_PATH)
+    on_field = (other for other in record.indexes if other.field_name == index.field_name)
+    present = next((other for other in on_field if other.flat().get(_JSON_PATH) == path), None)
     if present is not None:
         if present.same_as(index) and present.name == index.name:
             return True
@@ -138,5 +144,6 @@ def _with_defaults(
         scored = any(f.type == BM25 and field.name in f.output_field_names for f in record.schema.functions)
         result.setdefault("metric_type", "BM25" if scored else "IP")
     elif field.data_type >= schema_pb2.DataType.BinaryVector:
-        result.setdefault("metric_type", "COSINE")
+        is_binary = field.data_type == schema_pb2.DataType.BinaryVector
+        result.setdefault("metric_type", "HAMMING" if is_binary else "COSINE")
     return result

@@ -22,7 +22,7 @@ from milvus_embedding.devkit.milvus.config import MilvusYaml
 from milvus_embedding.devkit.milvus.databases import Databases
 from milvus_embedding.devkit.milvus.dispatch import Authentication, Dispatch
 from milvus_embedding.devkit.milvus.engine import Engine
-from milvus_embedding.devkit.milvus.faults import Calls, Faults
+from milvus_embedding.devkit.milvus.faults import Calls, Change, Faults
 from milvus_embedding.devkit.milvus.indexes import Indexes
 from milvus_embedding.devkit.milvus.loading import Loading
 from milvus_embedding.devkit.milvus.memory import Memory
@@ -107,6 +107,11 @@ class EmbeddedMilvus:
     def changing_calls(self) -> int:
         """Calls so far that change something, rows included."""
         return self._calls.changing()
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The last of those calls, oldest first: when and from where they came."""
+        return self._calls.changes()
 
     def start(self) -> Self:
         """Serves. With port 0 a free one is chosen and kept over restarts. Raises PortTakenError."""

@@ -1,12 +1,11 @@
 """Fields: added, removed, and their parameters."""
 
-import json
-import struct
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass
+from milvus_embedding.domain.default_values import default_meaning
 from milvus_embedding.domain.planning.capabilities import Capabilities
 from milvus_embedding.domain.planning.functions import keeps_vector
 from milvus_embedding.domain.planning.observed import field_named, function_named, is_vector
@@ -91,7 +90,7 @@ def _summary(field: Field) -> str:
     words = [name for name, is_set in flags.items() if is_set]
     words += [f"of {field.element_type}"] if field.element_type else []
     words += [f"{name}={value}" for name, value in sorted(field.params.items())]
-    words += [f"default {_default(field)!r}"] if field.default is not None else []
+    words += [f"default {default_meaning(field)!r}"] if field.default is not None else []
     return ", ".join([field.type, *words])
 
 
@@ -147,7 +146,7 @@ def _shape(want: Field, have: Field) -> Iterator[Step]:
         "partitionKey": (want.partition_key, have.partition_key),
         "clusteringKey": (want.clustering_key, have.clustering_key),
         "elementType": (want.element_type, have.element_type if want.type == "ARRAY" else want.element_type),
-        "defaultValue": (_default(want), _default(have)),
+        "defaultValue": (default_meaning(want), default_meaning(have)),
     }
     for name, (after, before) in pairs.items():
         if after != before:
@@ -212,19 +211,3 @@ def _unable(able: Capabilities) -> str:
 
 def _param(field: Field, name: str) -> str:
     return spelled(field.params.get(name, _LEFT_OUT.get(name, ABSENT)))
-
-
-def _default(field: Field) -> str | int | float | bool | None:
-    """A default as Milvus stores it: a FLOAT has 32 bits, JSON no spelling."""
-    value = field.default
-    if field.type == "JSON" and isinstance(value, str):
-        try:
-            return json.dumps(json.loads(value), sort_keys=True)
-        except ValueError:
-            return value
-    if field.type not in ("FLOAT", "DOUBLE") or not isinstance(value, int | float):
-        return value
-    try:
-        return float(value) if field.type == "DOUBLE" else float(struct.unpack("f", struct.pack("f", value))[0])
-    except OverflowError:
-        return value

@@ -1,8 +1,9 @@
 """The adapter against an HTTP server that answers as an API server does."""
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -18,6 +19,7 @@ from milvus_embedding.clients.kube.port import (
     KubeError,
     LeaseRecord,
     NotFound,
+    NotLeading,
     Refused,
     Unauthorized,
     Unavailable,
@@ -45,11 +47,14 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Answer | Callable[[web.Request], Answer]] = {}
         self.asked: list[tuple[str, str, str, object]] = []
+        self.awake = asyncio.Event()
+        self.awake.set()
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
         content_type = request.headers.get("Content-Type", "")
         self.asked.append((request.method, request.path_qs, content_type, body))
+        await self.awake.wait()
         answer = self.answers.get((request.method, request.path), (404, {"message": "not found"}))
         status, content = answer(request) if callable(answer) else answer
         return web.Response(status=status, text=json.dumps(content), content_type="application/json")
@@ -388,3 +393,41 @@ async def test_of_a_refused_template_no_value_is_quoted(server: Server, kube: Ku
         await kube.annotate_workload(PROXY, "h1")
     assert "some-password" not in str(refused.value)
     assert "Invalid spec.template.spec.containers[0].env[0]" in str(refused.value)
+
+
+EVENT = {"metadata": {"name": "e"}}
+WRITES: dict[str, Callable[[KubeAdapter], Awaitable[object]]] = {
+    "a status": lambda kube: kube.patch_status(COLLECTIONS, "ns", "docs", {"status": {}}),
+    "finalizers": lambda kube: kube.patch_finalizers(COLLECTIONS, "ns", "docs", {"metadata": {}}),
+    "a Secret": lambda kube: kube.write_secret(write(None)),
+    "an Event": lambda kube: kube.create_event("ns", EVENT),
+    "an Event again": lambda kube: kube.patch_event("ns", "e", EVENT),
+}
+
+
+@pytest.mark.parametrize("change", WRITES.values(), ids=list(WRITES))
+async def test_nothing_is_written_without_the_lease(
+    server: Server, kube: KubeAdapter, change: Callable[[KubeAdapter], Awaitable[object]]
+) -> None:
+    with pytest.raises(NotLeading, match="does not hold the lease any more"):
+        await change(kube.within(lambda: 0.0))
+
+    assert server.asked == []
+
+
+async def test_reads_and_the_lease_itself_need_no_lease(server: Server, kube: KubeAdapter) -> None:
+    lease = {"metadata": {"resourceVersion": "2"}, "spec": {"holderIdentity": "a"}}
+    path = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
+    server.answers["GET", f"{path}/l"] = server.answers["PUT", f"{path}/l"] = 200, lease
+    outside = kube.within(lambda: 0.0)
+
+    record = await outside.read_lease("ns", "l")
+
+    assert await outside.update_lease("ns", "l", record) == record
+
+
+async def test_a_write_is_waited_for_no_longer_than_the_lease_lasts(server: Server, kube: KubeAdapter) -> None:
+    server.awake.clear()
+    with pytest.raises(Unavailable):
+        await kube.within(lambda: 0.05).create_event("ns", EVENT)
+    server.awake.set()

@@ -13,6 +13,7 @@ from milvus_embedding.clients.milvus.breaker import PROBE_INTERVAL
 from milvus_embedding.clients.milvus.port import (
     AuthenticationFailed,
     DatabaseNotFound,
+    NotLeading,
     OutcomeUnknown,
     ProviderCause,
     ProviderFailed,
@@ -283,3 +284,56 @@ async def test_closing_twice_does_no_harm(client: PymilvusClient) -> None:
     await client.server_version()
     await client.close()
     await client.close()
+
+
+@pytest.fixture
+async def leased(embedded: EmbeddedMilvus) -> AsyncIterator[tuple[PymilvusClient, dict[str, float]]]:
+    """A client, and how much its process has left of the lease."""
+    lease = {"remaining": 60.0}
+    target = Target(uri=embedded.uri, timeout_seconds=30)
+    client = PymilvusClient(target, scrubber=Scrubber(), lease_remaining=lambda: lease["remaining"])
+    yield client, lease
+    await client.close()
+
+
+async def test_nothing_is_changed_without_the_lease_and_everything_can_be_looked_at(
+    leased: tuple[PymilvusClient, dict[str, float]], embedded: EmbeddedMilvus
+) -> None:
+    client, lease = leased
+    await client.create_collection("default", "docs", PLAIN)
+    before = embedded.changing_calls
+    lease["remaining"] = 0.0
+
+    for change in (
+        client.create_collection("default", "more", PLAIN),
+        client.drop_collection("default", "docs"),
+        client.create_alias("default", "docs", "alias"),
+    ):
+        with pytest.raises(NotLeading, match="does not hold the lease any more"):
+            await change
+
+    assert embedded.changing_calls == before
+    assert await client.describe("default", "docs") is not None
+
+
+async def test_a_change_that_hangs_ends_before_the_lease_may(
+    leased: tuple[PymilvusClient, dict[str, float]], embedded: EmbeddedMilvus
+) -> None:
+    client, lease = leased
+    await client.create_collection("default", "docs", PLAIN)
+    lease["remaining"] = 1.0
+    with embedded.faults.hold("DropCollection"), pytest.raises(OutcomeUnknown, match="within 1 s"):
+        await client.drop_collection("default", "docs")
+
+
+async def test_a_call_that_asks_the_provider_may_outlast_the_lease_that_is_renewed_meanwhile(
+    leased: tuple[PymilvusClient, dict[str, float]], embedded: EmbeddedMilvus
+) -> None:
+    client, lease = leased
+    lease["remaining"] = 0.01
+    with embedded.faults.hold("CreateCollection") as gate:
+        creating = asyncio.create_task(client.create_collection("default", "docs", PLAIN))
+        assert await asyncio.to_thread(gate.wait_for_arrivals, 1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(creating), 0.2)
+    await creating

@@ -3,7 +3,7 @@
 Nothing here changes anything but `count`, which loads what is not loaded: statistics are no evidence of emptiness.
 """
 
-from milvus_embedding.api.annotations import DELETE_ADOPTED
+from milvus_embedding.api.annotations import DELETE_ADOPTED, RELEASE_TO
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.clients.milvus.port import DatabaseNotFound, Milvus, MilvusError, Rejected
 from milvus_embedding.controllers.collection.deletion.outcome import Again, Stays, held_up
@@ -40,6 +40,8 @@ def require_droppable(
         raise Stays(f"{place} is an alias of another collection")
     if standing(properties, owner, accepted_ids=accepted_ids) is not Standing.OURS:
         raise Stays(f"{place} does not bear the stamp of this object")
+    if heir := collection.metadata.annotations.get(RELEASE_TO):
+        raise Stays(f"{place} was to be handed over by the annotation {RELEASE_TO}: {heir[:80]}")
     if known and known != found.id:
         raise Stays(f"{place} is another one (id {found.id}) than this object had (id {known})")
     if not known and properties.get(UID) != collection.metadata.uid:

@@ -1,0 +1,69 @@
+"""Hand-over: the annotation `release-to` on the present owner makes another object of this installation the owner.
+
+The owner writes the other one into the stamp, sees it stand, and changes nothing from then on. What follows is the new
+owner's matter: to it the collection is its own.
+"""
+
+import re
+
+from milvus_embedding.api.annotations import RELEASE_TO
+from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
+from milvus_embedding.controllers.base import Outcome
+from milvus_embedding.controllers.blocked import Blocked
+from milvus_embedding.controllers.collection import report
+from milvus_embedding.controllers.collection.changing import Case
+from milvus_embedding.controllers.collection.ownership import OTHERS_AGAIN, Ownership, require_own_name
+from milvus_embedding.domain.ownership import OWNER, Owner, Standing
+from milvus_embedding.domain.planning.observed import Observed
+from milvus_embedding.domain.reasons import Reason
+
+_HEIR = re.compile(r"([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/([a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?)")
+_QUOTED = 80
+
+
+def heir_of(collection: MilvusCollection, ownership: Ownership) -> Owner | None:
+    """To whom the collection is to be handed over; None if nobody asks for it. Raises Blocked."""
+    value = collection.metadata.annotations.get(RELEASE_TO, "").strip()
+    if not value:
+        return None
+    found = _HEIR.fullmatch(value)
+    if found is None:
+        raise _refused(f"{value[:_QUOTED]!r} is not <namespace>/<name> of a MilvusCollection; correct or remove it")
+    if found.groups() == (collection.namespace, collection.name):
+        raise _refused("it names this object itself; name the one that takes the collection over, or remove it")
+    if collection.spec.adoption_policy is AdoptionPolicy.OBSERVE:
+        raise _refused("adoptionPolicy Observe changes nothing, not even the owner; set IfMatching, or remove it")
+    return ownership.heir(*found.groups())
+
+
+async def hand_over(case: Case, have: Observed, heir: Owner, ownership: Ownership) -> Outcome:
+    """One step of it. Raises Blocked, Stale or KubeError."""
+    collection, described = case.collection, have.description
+    require_own_name(case.subject.want, described)
+    doing = f"handing collection {described.name} over to {heir.namespace}/{heir.name}"
+    if ownership.standing_of(heir, described) is Standing.OURS:
+        if not report.was_handed_over(collection):
+            ownership.require_lasting(collection.key, described.schema.properties[OWNER], doing=doing)
+        return Outcome(status=report.handed_over(collection, case.subject.want, have, f"{heir.namespace}/{heir.name}"))
+    match ownership.standing(collection, described):
+        case Standing.OTHERS:
+            raise ownership.others(collection, described)
+        case Standing.UNSTAMPED:
+            text = f"collection {described.name} bears no stamp of this object, which therefore cannot hand it over"
+            raise Blocked(Reason.NAME_TAKEN, f"{text}; remove the annotation {RELEASE_TO}", retry_after=OTHERS_AGAIN)
+    if report.was_handed_over(collection):
+        text = f"collection {described.name} came back after it was handed over: remove the annotation {RELEASE_TO}"
+        raise Blocked(Reason.HANDED_BACK, text, retry_after=OTHERS_AGAIN)
+    raise await ownership.write(case, have, {OWNER: str(heir)}, doing=doing, on=Standing.OURS)
+
+
+def nothing_to_hand_over(collection: MilvusCollection) -> Blocked:
+    text = (
+        f"collection {collection.effective_collection_name} is not in Milvus: there is nothing to hand over, and "
+        f"nothing is created while the annotation {RELEASE_TO} is there"
+    )
+    return Blocked(Reason.COLLECTION_NOT_FOUND, text, retry_after=OTHERS_AGAIN)
+
+
+def _refused(why: str) -> Blocked:
+    return Blocked(Reason.INVALID_SPEC, f"annotation {RELEASE_TO}: {why}")
