@@ -7,7 +7,7 @@ CLUSTER ?= auto
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt docs unit image real control-plane e2e bench lock clean
+.PHONY: help setup demo test check fmt docs manifest unit helm chart image real control-plane e2e bench lock clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,7 +26,7 @@ $(READY): pyproject.toml requirements/lock.txt
 demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes
 	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER)
 
-test: check unit image real e2e ## everything that CI runs
+test: check unit chart image real e2e ## everything that CI runs
 
 check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/ruff format --check operator tests tools
@@ -34,18 +34,29 @@ check: $(READY) ## lint, types, import rules, generated files
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/chart.py --check
 	$(BIN)/python tools/cli.py --check
 
 fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff format operator tests tools
 	$(BIN)/ruff check --fix operator tests tools
 
-docs: $(READY) ## docs/reference.md from crds/ and the settings, docs/cli.md from the commands
+docs: $(READY) ## docs/reference.md and the chart's copies from crds/ and the settings, docs/cli.md from the commands
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/chart.py
 	$(BIN)/python tools/cli.py
+
+manifest: helm ## deploy/operator.yaml, from the chart
+	$(BIN)/python tools/chart.py --helm "$$($(BIN)/python -m milvus_embedding.devkit.controlplane --extra helm | sed -n 's/^helm //p')"
 
 unit: $(READY) ## tests without a control plane
 	$(PYTEST) tests/unit tests/seed tests/contract tests/bench tests/lifecycle
+
+helm: $(READY)
+	$(BIN)/python -m milvus_embedding.devkit.controlplane --extra helm
+
+chart: helm ## tests of the Helm chart, without a cluster
+	$(PYTEST) tests/chart
 
 image: $(READY) ## what the image installs, without a container engine (needs the package index)
 	$(BIN)/python tools/image_check.py --platform linux/amd64 --platform linux/arm64

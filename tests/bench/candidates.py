@@ -55,7 +55,7 @@ class Candidate(Protocol):
 
 
 class Product:
-    """`milvus-embedding run` under the permissions of deploy/operator.yaml."""
+    """`milvus-embedding run` under what the chart grants."""
 
     name = "ours"
     user = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"

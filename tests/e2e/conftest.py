@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from milvus_embedding.devkit.controlplane import Binaries, ControlPlane, prepare
-from tests.e2e import audit, kwok
+from tests.e2e import audit, chart, kwok
 from tests.e2e.ahead import Ahead
 from tests.e2e.delivery import Delivery
 from tests.e2e.hearing import serves
@@ -180,7 +181,9 @@ def own_api_server(binaries: Binaries, directory: Path) -> Iterator[Lab]:
 
 
 def install(plane: ControlPlane) -> None:
-    """The four kinds and the operator's permissions."""
-    plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    """What the chart makes of its default values: the four kinds, the operator's permissions, what holds it to them."""
+    plane.kubectl("create", "namespace", chart.NAMESPACE)
+    bodies = chart.without_pods(chart.defaults())
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
+    plane.kubectl("apply", "--server-side", "-f", "-", input=text)
     plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(ROOT / "crds"))
-    plane.kubectl("apply", "--server-side", "-f", str(ROOT / "deploy" / "operator.yaml"))

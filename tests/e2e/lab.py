@@ -24,6 +24,7 @@ from pymilvus import MilvusClient
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
 from milvus_embedding.devkit.projection import Projection, Watch
+from tests.e2e import chart
 from tests.e2e.api import Api, Refused
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ PLURALS = {
     "EmbeddingFunction": "embeddingfunctions",
     "MilvusCollection": "milvuscollections",
 }
-SYSTEM_NAMESPACE = "milvus-embedding-system"
-SERVICE_ACCOUNT = "milvus-embedding-operator"
+SYSTEM_NAMESPACE = chart.NAMESPACE
+SERVICE_ACCOUNT = chart.RELEASE
 _OTHERS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
@@ -201,18 +202,19 @@ class Lab:
 
 
 class OperatorProcess:
-    """`milvus-embedding run` as users run it, on loopback."""
+    """`milvus-embedding run` with the arguments and variables of the chart's Deployment, but on loopback, with a
+    quicker Lease, and with what a test sets beside them.
+    """
 
     def __init__(self, kubeconfig: Path, log: Path, options: tuple[str, ...], environment: Mapping[str, str]) -> None:
         self.log = log
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {**os.environ, **environment}
+        self._environment = {**os.environ, **chart.environment(chart.defaults()), **environment}
         self._command = [
-            *(sys.executable, "-m", "milvus_embedding", "run"),
+            *(sys.executable, "-m", "milvus_embedding", *chart.container(chart.defaults())["args"]),
             f"--kubeconfig={kubeconfig}",
             f"--health-address=127.0.0.1:{self.port}",
-            f"--lease-namespace={SYSTEM_NAMESPACE}",
             *("--lease-duration=6", "--lease-renew-deadline=4.5", "--lease-retry-period=0.5"),
             *options,
         ]

@@ -1,17 +1,16 @@
-"""The operator's permissions against what it did in the whole run: nothing was refused, and nothing is granted for
-nothing. By its name the last but one of the modules; alone it runs too, and then sees less.
+"""The permissions that the chart gives against what the operator did in the whole run: nothing was refused, and nothing
+is granted for nothing. By its name the last but one of the modules; alone it runs too, and then sees less.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from tests.e2e import audit, manifests
+from tests.e2e import audit, chart, manifests
 from tests.e2e.delivery import Delivery
 from tests.e2e.fleet import RELEASE
 from tests.e2e.stage import COLLECTION, CONNECTION, CREDENTIAL, FUNCTION, Stage
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.lab import Lab, OperatorProcess
 
-MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "operator.yaml"
 # What everybody who is authenticated may do: ask what they may do.
 EVERYBODY = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews"})
 # Objects come by list and watch; only after a lost race or a doubt of the audit is one read by itself.
@@ -54,16 +52,10 @@ def granted() -> list[Permission]:
 
 
 def _granted() -> Iterator[Permission]:
-    for body in yaml.safe_load_all(MANIFEST.read_text()):
-        if body["kind"] not in ("ClusterRole", "Role"):
-            continue
-        namespace = body["metadata"].get("namespace", "")
-        for rule in body["rules"]:
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    for verb in rule["verbs"]:
-                        for name in rule.get("resourceNames", [""]):
-                            yield Permission(group, resource, verb, namespace, name)
+    for namespace, rule in chart.rules(chart.defaults()):
+        names = rule.get("resourceNames", [""])
+        for group, resource, verb, name in product(rule["apiGroups"], rule["resources"], rule["verbs"], names):
+            yield Permission(group, resource, verb, namespace, name)
 
 
 @pytest.fixture(scope="module")
