@@ -23,7 +23,7 @@ IMMUTABLE = {
 """Path -> the case in which the API server refuses a change of it."""
 EXCEPTIONS = {
     "spec.migration": "refused by name (NotSupportedYet) until migrations are built",
-    "EmbeddingFunction.spec.allowedNamespaces": "a grant: tests/unit/controllers/test_collection_references.py",
+    "EmbeddingFunction.spec.allowedNamespaces": "a grant: tests/lifecycle/test_surroundings.py",
 }
 EXCEPTED_WAYS = {
     ("spec.collectionName", "changed"): "another collectionName",

@@ -21,6 +21,7 @@ class Check(StrEnum):
     SCHEMA = "schema"
     RULE = "rule"
     LIMITS = "limits"
+    ANNOTATIONS = "annotations"
     REFERENCES = "references"
 
 

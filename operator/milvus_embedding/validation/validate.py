@@ -11,6 +11,7 @@ from milvus_embedding.api.model import InvalidObjectError
 from milvus_embedding.api.references import Key
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.unsupported import refuse_unsupported
+from milvus_embedding.validation.annotations import annotation_problems
 from milvus_embedding.validation.crds import schemas
 from milvus_embedding.validation.defaults import with_defaults
 from milvus_embedding.validation.documents import SourcedDocument, load_paths
@@ -102,7 +103,8 @@ def _take(document: SourcedDocument, inventory: Inventory) -> list[Problem]:
         return [_placed(Problem(check=Check.REFERENCES, path=path, message=message), document)]
     inventory.resources[key] = resource
     inventory.sources[key] = document
-    return [_placed(problem, document) for problem in (*_not_supported(resource), *limit_problems(resource))]
+    found = (*annotation_problems(resource), *_not_supported(resource), *limit_problems(resource))
+    return [_placed(problem, document) for problem in found]
 
 
 def _not_supported(resource: AnyResource) -> Iterator[Problem]:

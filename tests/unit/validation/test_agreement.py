@@ -10,7 +10,7 @@ from tests.contract.cases import ALLOWED_CHANGES, BASES, BROKEN_RULES, REFUSED_C
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICKSTART = ROOT / "examples" / "quickstart"
-OPERATORS = (Check.LIMITS, Check.REFERENCES)
+OPERATORS = (Check.ANNOTATIONS, Check.LIMITS, Check.REFERENCES)
 EVERY_FIELD = ROOT / "examples" / "every-field"
 INVALID = sorted((ROOT / "examples" / "invalid").glob("*.yaml"))
 

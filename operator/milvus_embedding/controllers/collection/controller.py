@@ -1,21 +1,21 @@
 """The collection's pass: resolve, observe, make or change it, read back, report."""
 
 import dataclasses
-from dataclasses import dataclass
 from functools import partial
 
 from milvus_embedding.api.annotations import APPROVED_PLAN
-from milvus_embedding.api.collection import AdoptionPolicy, DriftPolicy, MilvusCollection
+from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.controllers.base import Outcome, World
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.absence import Absences, Unproven
-from milvus_embedding.controllers.collection.changing import Case, Changes, Result, Told
+from milvus_embedding.controllers.collection.changing import Case, Changes, Told
 from milvus_embedding.controllers.collection.converge import Converge, Subject, newborn
 from milvus_embedding.controllers.collection.database import observed
 from milvus_embedding.controllers.collection.deletion.deletions import Deletions
+from milvus_embedding.controllers.collection.judging import AT_ONCE, judged, was_equal
 from milvus_embedding.controllers.collection.losing import accepts, is_replacing, loss
 from milvus_embedding.controllers.collection.losses import Losses, Toll
 from milvus_embedding.controllers.collection.observing import Observing
@@ -24,40 +24,24 @@ from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.controllers.collection.releasing import hand_over, heir_of, nothing_to_hand_over
-from milvus_embedding.controllers.embedding import embeddings, require_delivered
+from milvus_embedding.controllers.collection.resolving import (
+    Held,
+    Resolved,
+    require_functions,
+    require_reachable,
+    resolve,
+    resolves_functions,
+)
+from milvus_embedding.controllers.embedding import require_delivered
 from milvus_embedding.controllers.gateway import Gateway
-from milvus_embedding.controllers.paused import paused_ready
-from milvus_embedding.controllers.references import connection_for_collections
 from milvus_embedding.controllers.replaced import ABSENT, is_gone
-from milvus_embedding.controllers.unsupported import refuse_unsupported
-from milvus_embedding.domain.conditions import Draft
-from milvus_embedding.domain.desired import Desired, DimensionDiffers, InvalidSpec, desired
-from milvus_embedding.domain.limits.breach import Grade
-from milvus_embedding.domain.limits.check import breaches, sentences
+from milvus_embedding.domain.desired import Desired
 from milvus_embedding.domain.ownership import ADOPTED, UID, Owner
 from milvus_embedding.domain.planning.approval import UnderWay, approvals
 from milvus_embedding.domain.planning.capabilities import capabilities
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.reasons import Reason
-from milvus_embedding.domain.schema import FunctionKind, Schema
-from milvus_embedding.domain.versions import lacks_functions, parse
-
-AT_ONCE = 0.01
-UNFINISHED = 4.0
-ALIAS_AGAIN = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    """`lacks`: what the server's version does not take, so that no collection can be made there; `is_unsure`: that
-    version is not known yet, and matters.
-    """
-
-    connection: MilvusConnection
-    want: Desired
-    lacks: str
-    is_unsure: bool
-    circuit: tuple[object, ...]
+from milvus_embedding.domain.schema import Schema
 
 
 class CollectionController:
@@ -93,11 +77,11 @@ class CollectionController:
         if self._deletions.concerns(resource):
             return await self._deletions.reconcile(resource, world)
         try:
-            resolved = self._resolve(resource, world)
-        except _Held as held:
+            resolved = resolve(resource, world)
+        except Held as held:
             return Outcome(status=report.held(resource, held.ready))
         except Blocked as cause:
-            draft = report.blocked(resource, cause, resolved=_resolves_functions(cause))
+            draft = report.blocked(resource, cause, resolved=resolves_functions(cause))
             return Outcome(status=draft, requeue_after=cause.retry_after)
         told = Told()
         try:
@@ -125,34 +109,10 @@ class CollectionController:
         self._ownership.forget(key)
         self._losses.forget(key)
 
-    def _resolve(self, collection: MilvusCollection, world: World) -> _Resolved:
-        refuse_unsupported(collection)
-        connection = connection_for_collections(world, collection.spec.connection_ref, holder=collection.namespace)
-        _require_supported(connection)
-        if collection.spec.paused or connection.spec.paused:
-            whose = "spec.paused" if collection.spec.paused else f"spec.paused of connection {connection.name}"
-            raise _Held(collection, f"{whose} is true: nothing is changed until it is removed")
-        if reserved := collection.spec.reserved_properties:
-            text = f"spec.properties: {', '.join(reserved)} belong(s) to the operator; remove it"
-            raise Blocked(Reason.INVALID_SPEC, text)
-        found = breaches(collection.spec, version=parse(connection.status.server_version))
-        if text := sentences(found, Grade.INVALID):
-            raise Blocked(Reason.INVALID_SPEC, text)
-        resolved = embeddings(collection, connection, world)
-        try:
-            want = desired(collection.spec, name=collection.effective_collection_name, embeddings=resolved)
-        except InvalidSpec as error:
-            reason = Reason.DIMENSION_MISMATCH if isinstance(error, DimensionDiffers) else Reason.INVALID_SPEC
-            raise Blocked(reason, f"spec.{error}") from None
-        keys = sorted((embedding.label or "", embedding.model.name) for embedding in resolved.values())
-        lacks = sentences(found, Grade.UNSUPPORTED)
-        is_unsure = not connection.status.server_version and any(breach.since for breach in found)
-        return _Resolved(connection, want, lacks, is_unsure, (connection.key, connection.status.config.hash, *keys))
-
-    async def _pursue(self, collection: MilvusCollection, resolved: _Resolved, world: World, told: Told) -> Outcome:
+    async def _pursue(self, collection: MilvusCollection, resolved: Resolved, world: World, told: Told) -> Outcome:
         """`told` gets what this pass did and found out for others, also if it fails afterwards."""
         connection, want = resolved.connection, resolved.want
-        _require_reachable(connection)
+        require_reachable(connection)
         subject = Subject(
             key=collection.key,
             milvus=await self._gateway.client(connection, world),
@@ -166,7 +126,7 @@ class CollectionController:
             outcome = await self._observing.look(case, connection)
             self._losses.present(collection.key, connection.key)
             return outcome
-        _require_functions(connection, want)
+        require_functions(connection, want)
         if heir is not None:
             return await self._hand_over(case, heir)
         have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
@@ -197,9 +157,9 @@ class CollectionController:
             told.woken.append(connection.key)
         result = await self._changes.carry_out(case, have, told)
         self._patience.forget(collection.key)
-        return self._judged(case, result)
+        return judged(case, result, next_chance=self._changes.next_chance)
 
-    async def _create(self, case: Case, resolved: _Resolved, told: Told) -> Observed:
+    async def _create(self, case: Case, resolved: Resolved, told: Told) -> Observed:
         subject = case.subject
         if resolved.is_unsure:
             text = f"connection {resolved.connection.name} does not know the version of its Milvus yet"
@@ -213,7 +173,7 @@ class CollectionController:
         return await self._converge.complete(subject, newborn(subject.schema, subject.want.name))
 
     def _case(self, collection: MilvusCollection, connection: MilvusConnection, world: World, subject: Subject) -> Case:
-        was_equal = _was_equal(collection)
+        equal = was_equal(collection)
         annotation = collection.metadata.annotations.get(APPROVED_PLAN)
         policy = collection.spec.change_policy
         return Case(
@@ -223,35 +183,11 @@ class CollectionController:
             capabilities=capabilities(connection.status.server_version),
             known_id=collection.status.collection.id,
             creating=collection.status.collection.id is None,
-            was_equal=was_equal,
-            approved=approvals(policy, annotation, was_ready_at_generation=was_equal),
+            was_equal=equal,
+            approved=approvals(policy, annotation, was_ready_at_generation=equal),
             is_ours=partial(self._ownership.is_ours, collection),
             require_delivered=partial(require_delivered, collection=collection, connection=connection, world=world),
         )
-
-    def _judged(self, case: Case, result: Result) -> Outcome:
-        collection, want, have, decision = case.collection, case.subject.want, result.have, result.decision
-        if not decision.plan.steps:
-            return Outcome(status=report.in_sync(collection, want, have))
-        if case.was_equal and collection.spec.drift_policy is DriftPolicy.IGNORE:
-            return Outcome(status=report.in_sync(collection, want, have, as_=Reason.DRIFT_IGNORED))
-        draft = report.planned(collection, want, have, decision, is_drift=case.was_equal)
-        return Outcome(status=draft, requeue_after=self._again(case, result, draft))
-
-    def _again(self, case: Case, result: Result, draft: Draft) -> float | None:
-        if result.written_first:
-            # A status that cannot hold what it is given (a value that had to be scrubbed) is no reason to spin.
-            written, plan = case.collection.status.plan, result.decision.status
-            is_new = written is None or plan is None or (written.hash, written.approved) != (plan.hash, plan.approved)
-            return AT_ONCE if is_new else UNFINISHED
-        match draft.conditions[0].reason:
-            case Reason.CHANGING:
-                return UNFINISHED
-            case Reason.ALIAS_TAKEN:
-                return ALIAS_AGAIN
-            case Reason.DRIFT_CONTESTED:
-                return self._changes.next_chance(case.collection.key)
-        return None
 
     def _lost(self, case: Case, have: Observed | None) -> Outcome:
         decision = self._changes.decide(case, have, UnderWay.of(case.collection.status.plan))
@@ -281,12 +217,6 @@ class CollectionController:
         return dataclasses.replace(want.schema, properties={**want.schema.properties, **marks})
 
 
-class _Held(Exception):
-    def __init__(self, collection: MilvusCollection, message: str) -> None:
-        super().__init__(message)
-        self.ready = paused_ready(collection, message)
-
-
 def _connection_of(collection: MilvusCollection) -> Key:
     namespace, name = collection.spec.connection_ref.resolve(collection.namespace)
     return Key(MilvusConnection.KIND, namespace, name)
@@ -310,50 +240,6 @@ def _require_kept_functions(case: Case, have: Observed) -> None:
             f"Milvus keeps no functions: collection {want.name} came back without {', '.join(sorted(wanted))}; "
             "Milvus 2.6 or newer is needed",
         )
-
-
-def _was_equal(collection: MilvusCollection) -> bool:
-    """Whether this generation of the spec was seen equal to Milvus before: a difference is drift from then on.
-
-    Drifted remembers it: the report gives it these two reasons for such a generation alone, and drops it otherwise.
-    """
-    drifted = collection.status.condition("Drifted")
-    if drifted is None or drifted.observed_generation != collection.metadata.generation:
-        return False
-    return drifted.reason in (Reason.NO_DRIFT, Reason.DRIFTED)
-
-
-def _require_reachable(connection: MilvusConnection) -> None:
-    reachable = connection.status.condition("Reachable")
-    if reachable is not None and reachable.status == "False":
-        known = {str(reason): reason for reason in Reason}
-        reason = known.get(reachable.reason, Reason.UNREACHABLE)
-        raise Blocked(reason, f"connection {connection.name}: {reachable.reason}")
-
-
-def _require_functions(connection: MilvusConnection, want: Desired) -> None:
-    version = connection.status.server_version
-    embedding = any(f.kind is FunctionKind.TEXT_EMBEDDING for f in want.schema.functions)
-    if embedding and lacks_functions(version):
-        raise Blocked(
-            Reason.UNSUPPORTED_SERVER,
-            f"Milvus {version} drops embedding functions silently; spec.functions needs Milvus 2.6 or newer",
-        )
-
-
-def _require_supported(connection: MilvusConnection) -> None:
-    try:
-        refuse_unsupported(connection)
-    except Blocked as blocked:
-        text = f"connection {connection.name} asks for what this version does not support; its status has the fields"
-        raise Blocked(blocked.reason, text) from None
-
-
-def _resolves_functions(cause: Blocked) -> bool | None:
-    """Whether the functions resolved, None if the pass did not come to them."""
-    if cause.message.startswith("spec.functions"):
-        return False
-    return True if cause.reason is Reason.DIMENSION_MISMATCH else None
 
 
 def _to_wake(cause: Blocked, collection: MilvusCollection, connection: Key) -> tuple[Key, ...]:

@@ -4,8 +4,6 @@ The owner writes the other one into the stamp, sees it stand, and changes nothin
 owner's matter: to it the collection is its own.
 """
 
-import re
-
 from milvus_embedding.api.annotations import RELEASE_TO
 from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
 from milvus_embedding.controllers.base import Outcome
@@ -13,12 +11,10 @@ from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.changing import Case
 from milvus_embedding.controllers.collection.ownership import OTHERS_AGAIN, Ownership, require_own_name
+from milvus_embedding.domain.annotation_values import released_to
 from milvus_embedding.domain.ownership import OWNER, Owner, Standing
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.reasons import Reason
-
-_HEIR = re.compile(r"([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/([a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?)")
-_QUOTED = 80
 
 
 def heir_of(collection: MilvusCollection, ownership: Ownership) -> Owner | None:
@@ -26,14 +22,11 @@ def heir_of(collection: MilvusCollection, ownership: Ownership) -> Owner | None:
     value = collection.metadata.annotations.get(RELEASE_TO, "").strip()
     if not value:
         return None
-    found = _HEIR.fullmatch(value)
-    if found is None:
-        raise _refused(f"{value[:_QUOTED]!r} is not <namespace>/<name> of a MilvusCollection; correct or remove it")
-    if found.groups() == (collection.namespace, collection.name):
-        raise _refused("it names this object itself; name the one that takes the collection over, or remove it")
-    if collection.spec.adoption_policy is AdoptionPolicy.OBSERVE:
-        raise _refused("adoptionPolicy Observe changes nothing, not even the owner; set IfMatching, or remove it")
-    return ownership.heir(*found.groups())
+    place, observes = (collection.namespace, collection.name), collection.spec.adoption_policy is AdoptionPolicy.OBSERVE
+    try:
+        return ownership.heir(*released_to(value, place=place, observes=observes))
+    except ValueError as error:
+        raise Blocked(Reason.INVALID_SPEC, f"annotation {RELEASE_TO}: {error}") from None
 
 
 async def hand_over(case: Case, have: Observed, heir: Owner, ownership: Ownership) -> Outcome:
@@ -63,7 +56,3 @@ def nothing_to_hand_over(collection: MilvusCollection) -> Blocked:
         f"nothing is created while the annotation {RELEASE_TO} is there"
     )
     return Blocked(Reason.COLLECTION_NOT_FOUND, text, retry_after=OTHERS_AGAIN)
-
-
-def _refused(why: str) -> Blocked:
-    return Blocked(Reason.INVALID_SPEC, f"annotation {RELEASE_TO}: {why}")
