@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 from functools import partial
@@ -12,6 +13,7 @@ import yaml
 
 from milvus_embedding.api.annotations import CONFIG_HASH
 from milvus_embedding.devkit.controlplane import Binary
+from tests.e2e.api import Refused
 from tests.e2e.kubelet import is_ready
 from tests.e2e.lab import eventually, path_of
 from tests.e2e.workloads import DATA_NODE, PROXY, Mounting, chart_labels, component_of, deployment
@@ -61,7 +63,12 @@ class Fleet:
     def delete_pods(self, component: str) -> None:
         """As somebody does who restarts by hand."""
         for pod in self.pods(component):
-            self.lab.api.delete(path_of("Pod", self.namespace, pod["metadata"]["name"]))
+            try:
+                self.lab.api.delete(path_of("Pod", self.namespace, pod["metadata"]["name"]))
+            except Refused as error:
+                # One that was ending already may end meanwhile.
+                if error.code != http.client.NOT_FOUND or "deletionTimestamp" not in pod["metadata"]:
+                    raise
 
     # what became of it
 
