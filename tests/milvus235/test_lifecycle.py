@@ -130,11 +130,11 @@ async def test_a_missing_database_is_not_a_missing_collection(milvus: PymilvusCl
 
 
 async def test_a_database_is_created_once(milvus: PymilvusClient) -> None:
-    await milvus.create_database("search")
-    assert "search" in await milvus.list_databases()
+    await milvus.create_database("made_once")
+    assert "made_once" in await milvus.list_databases()
     with pytest.raises(Rejected):
-        await milvus.create_database("search")
-    await milvus.create_collection("search", "docs", PLAIN)
+        await milvus.create_database("made_once")
+    await milvus.create_collection("made_once", "docs", PLAIN)
     assert await milvus.describe(*NAME) is None
 
 

@@ -16,7 +16,7 @@ SEVERAL = 2
 """Of one collection nobody can tell whether the server was replaced or somebody dropped it."""
 
 ABSENT = frozenset({Reason.LOST, Reason.DATABASE_NOT_FOUND, Reason.COLLECTION_NOT_FOUND})
-_ANOTHER = frozenset({Reason.OWNED_BY_OTHER, Reason.NAME_TAKEN, Reason.NOT_MATCHING, Reason.NAME_IS_ALIAS})
+ANOTHER = frozenset({Reason.OWNED_BY_OTHER, Reason.NAME_TAKEN, Reason.NOT_MATCHING, Reason.NAME_IS_ALIAS})
 
 
 def owners(collections: Iterable[MilvusCollection], connection: Key) -> list[MilvusCollection]:
@@ -31,7 +31,7 @@ def owners(collections: Iterable[MilvusCollection], connection: Key) -> list[Mil
 
 def is_gone(collection: MilvusCollection) -> bool:
     """Whether the last look of an object that had a collection did not find it, or another one in its place."""
-    return _told(collection, ABSENT | _ANOTHER)
+    return _told(collection, ABSENT | ANOTHER)
 
 
 def replaced(connection: Key, world: World) -> Assertion | None:

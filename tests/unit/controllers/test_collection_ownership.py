@@ -64,6 +64,31 @@ async def test_what_is_not_ours_is_not_touched(bench: Bench, sentence: str) -> N
     assert bench.condition(DOCS, "Available") == ("False", reason)
 
 
+@pytest.mark.parametrize("sentence", NOT_OURS)
+async def test_what_took_the_place_of_ours_is_not_told_to_be_available(bench: Bench, sentence: str) -> None:
+    bench.quickstart()
+    await bench.settle()
+    assert bench.condition(DOCS, "Available")[0] == "True"
+    situations, reason, _ = NOT_OURS[sentence]
+    bench.milvus.drop("docs")
+    for situation in situations:
+        situation(bench)
+
+    await bench.settle()
+
+    assert bench.condition(DOCS, "Available") == ("Unknown", reason)
+
+
+async def test_a_missing_database_takes_available_back(bench: Bench) -> None:
+    bench.quickstart()
+    await bench.settle()
+    del bench.milvus.databases["default"]
+
+    await bench.settle()
+
+    assert bench.condition(DOCS, "Available") == ("False", "DatabaseNotFound")
+
+
 @pytest.mark.parametrize("sentence", ["another installation's", "another namespace's"])
 async def test_the_owner_is_named_to_neighbours_only(bench: Bench, sentence: str) -> None:
     bench.quickstart()

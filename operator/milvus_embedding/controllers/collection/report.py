@@ -10,6 +10,7 @@ from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.conditions import Condition
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection.answer import Answer, answer, approval, differences
+from milvus_embedding.controllers.replaced import ABSENT, ANOTHER
 from milvus_embedding.domain.compare import Difference
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
 from milvus_embedding.domain.desired import Desired
@@ -44,8 +45,7 @@ _QUOTES = frozenset(
         Reason.DELETION_BLOCKED,
     }
 )
-_UNSEEN = frozenset({Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED, Reason.CONNECTION_NOT_FOUND})
-_GONE = frozenset({Reason.LOST, Reason.COLLECTION_NOT_FOUND})
+_UNSEEN = ANOTHER | {Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED, Reason.CONNECTION_NOT_FOUND}
 # What a pass saw although it could not go on.
 _UNFINISHED = {Reason.LOADING: ("Loaded", "Available"), Reason.INDEX_BUILDING: ("IndexesInSync",)}
 
@@ -215,7 +215,7 @@ def _plan_approved(decision: Decision, *, is_drift: bool, waits: Answer | None =
 
 def _availability(former: Assertion | None, cause: Blocked) -> Assertion:
     """A pass that was kept from looking takes nothing back, but what it cannot see it does not assert."""
-    if cause.reason in _GONE or former is None or former.status is Truth.FALSE:
+    if cause.reason in ABSENT or former is None or former.status is Truth.FALSE:
         return false("Available", cause.reason, cause.message)
     if cause.reason in _UNSEEN:
         return unknown("Available", cause.reason, cause.message)

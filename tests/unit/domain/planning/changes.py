@@ -131,8 +131,8 @@ def _function_changes() -> dict[str, Change]:
             {**bound, "indexes": [{"field": "sparse", "metric": "BM25"}]}, "spec.functions[bm] Rebuild",
             also=("spec.indexes[sparse].metric",)),
         "bm25 is removed, its output stays": spec(
-            bound, {**fields(ANALYZED, SPARSE), "indexes": [{"field": "sparse", "metric": "BM25"}]},
-            "spec.functions[bm] Rebuild"),
+            bound, {**fields(ANALYZED, SPARSE), "indexes": [{"field": "sparse", "metric": "IP"}]},
+            "spec.functions[bm] Rebuild", also=("spec.indexes[sparse].metric",)),
         "bm25 is removed with its output": spec(
             bound, fields(ANALYZED), *since_3("spec.functions[bm]", "Destructive!", "Destructive"),
             also=("spec.fields[sparse]", "spec.indexes[sparse]")),
@@ -207,9 +207,10 @@ def _other_changes() -> dict[str, Change]:
                                       "spec.properties[partitionkey.isolation] Disruptive"),
         "a key of encryption is set": spec({}, properties(cipher_key=1), "spec.properties[cipher.key] Rebuild"),
         "a property of the server's is set": spec({}, {"properties": {"max_field_id": 9}},
-                                                   "spec.properties[max_field_id] InPlace!"),
+                                                   "spec.properties[max_field_id] InPlace!", answer="InvalidSpec"),
         "a field of the spec is set as a property": spec({}, {"properties": {"dynamicfield.enabled": True}},
-                                                          "spec.properties[dynamicfield.enabled] InPlace!"),
+                                                          "spec.properties[dynamicfield.enabled] InPlace!",
+                                                          answer="InvalidSpec"),
         "a partition is added": spec({}, {"partitions": ["p"]}, "spec.partitions[p] InPlace"),
         "a partition is removed": spec({"partitions": ["p"]}, {}, "spec.partitions[p] Destructive"),
         "an alias is added": spec({}, {"aliases": ["current"]}, "spec.aliases[current] InPlace"),

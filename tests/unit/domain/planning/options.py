@@ -185,8 +185,8 @@ def _function_options() -> dict[str, Change]:
             f"{ALI_PATH}.type Rebuild", also=(f"{ALI_PATH}.outputFields", "spec.indexes[sparse].metric")),
         "bm25 becomes a text embedding": spec(
             {**fields(ANALYZED, SPARSE, {"name": "dense", "dim": 1024}), **functions(_bm25("ali"))},
-            {**fields(ANALYZED, SPARSE), **indexed({"field": "sparse", "metric": "BM25"})},
-            f"{ALI_PATH}.type Rebuild", also=(f"{ALI_PATH}.outputFields",)),
+            {**fields(ANALYZED, SPARSE), **indexed({"field": "sparse", "metric": "IP"})},
+            f"{ALI_PATH}.type Rebuild", also=(f"{ALI_PATH}.outputFields", "spec.indexes[sparse].metric")),
     }  # fmt: skip
 
 
@@ -346,7 +346,7 @@ def _names() -> dict[str, Change]:
         "the collection's name is left out again": spec({"collectionName": "docs"}, {}, ""),
         "the database is written out": spec({}, {"database": "default"}, ""),
         "the base is declared again": spec({}, dict(BASE), ""),
-        "what is taken over by Observe": spec({}, {"adoptionPolicy": "Observe"}, "", answer="NotSupportedYet"),
+        "what is taken over by Observe": spec({}, {"adoptionPolicy": "Observe"}, "", answer="Observed"),
         "rebuilds by themselves": spec({}, {"changePolicy": {"rebuild": "Automatic"}}, "", answer="NotSupportedYet"),
     }
 
