@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from milvus_embedding.clients.milvus.port import Rejected, Unimplemented
-from milvus_embedding.domain.schema import Field, Function, FunctionKind, LoadState
+from milvus_embedding.domain.schema import Field, Function, FunctionKind, Index, LoadState
 from tests.fakes.milvus_store import (
     INVALID_PARAMETER,
     UNCLASSIFIED,
@@ -105,6 +105,21 @@ class Alterations(Store):
                 raise refused(f"duplicate function name: {function.name}", UNCLASSIFIED)
             self._check_functions(dataclasses.replace(stored.schema, functions=(function,)))
             self._change_schema(stored, functions=(*stored.schema.functions, function))
+
+    async def add_function_field(
+        self, database: str, name: str, function: Function, *, field: Field, index: Index
+    ) -> None:
+        async with self._call(Call("add_function_field", database, name, (function, field, index))):
+            self._require(BOUND)
+            stored = self._find(database, name)
+            if function.kind is not FunctionKind.BM25:
+                raise refused("For now, only BM25 and MinHash functions are supported in add_function_field interface")
+            schema = stored.schema
+            if field.name in {one.name for one in schema.fields} or function.name in {f.name for f in schema.functions}:
+                raise refused(f"duplicated field or function name: {field.name}, {function.name}")
+            self._change_schema(stored, fields=(*schema.fields, field), functions=(*schema.functions, function))
+            named = dataclasses.replace(index, name=index.name or index.field)
+            stored.indexes[named.name] = named
 
     async def alter_function(self, database: str, name: str, function: Function) -> None:
         async with self._call(Call("alter_function", database, name, function)):

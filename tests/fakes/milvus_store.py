@@ -35,8 +35,8 @@ CHANGING = frozenset(
         "create_database", "create_collection", "drop_collection", "rename_collection", "create_partition",
         "drop_partition", "create_index", "alter_index", "drop_index_params", "drop_index", "load", "release",
         "release_partitions", "create_alias", "alter_alias", "drop_alias", "alter_properties", "drop_properties",
-        "alter_field", "drop_field_params", "add_field", "drop_field", "add_function", "alter_function",
-        "drop_function", "drop_function_field",
+        "alter_field", "drop_field_params", "add_field", "drop_field", "add_function", "add_function_field",
+        "alter_function", "drop_function", "drop_function_field",
     }
 )  # fmt: skip
 

@@ -5,12 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from pymilvus import MilvusClient
 
-from milvus_embedding.api.references import Key
-from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from tests.milvus235.conftest import SERVER_NAME, Authority, Connect
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench
+from tests.unit.controllers.bench import Bench, over_servers
 from tests.unit.controllers.manifests import CONNECTION, DOCS
 
 RIGHT = {"username": ROOT, "password": ROOT_PASSWORD}
@@ -20,13 +18,8 @@ PLAIN_SPEC = {"functions": [], "load": {"enabled": False}}
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     """The controllers over a world in memory, with real clients of real servers."""
-    bench = Bench()
-    registry = MilvusRegistry[Key](scrubber=bench.scrubber)
-    bench.clients.get = registry.get  # type: ignore[method-assign, assignment]
-    bench.clients.forget = registry.forget  # type: ignore[method-assign, assignment]
-    yield bench
-    bench.close()
-    await registry.close()
+    async with over_servers() as bench:
+        yield bench
 
 
 @pytest.fixture(autouse=True)

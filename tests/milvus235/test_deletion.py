@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from pymilvus import MilvusClient
 
-from milvus_embedding.api.references import Key
-from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from tests.milvus235.conftest import Connect
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench
+from tests.unit.controllers.bench import Bench, over_servers
 from tests.unit.controllers.manifests import DOCS
 
 if TYPE_CHECKING:
@@ -25,13 +23,8 @@ PASSES = 120
 @pytest.fixture
 async def bench(real: RealMilvus, connect: Connect) -> AsyncIterator[Bench]:
     """The controllers over a world in memory, with a real client of a real server, which they find and leave empty."""
-    bench = Bench()
-    registry = MilvusRegistry[Key](scrubber=bench.scrubber)
-    bench.clients.get = registry.get  # type: ignore[method-assign, assignment]
-    bench.clients.forget = registry.forget  # type: ignore[method-assign, assignment]
-    yield bench
-    bench.close()
-    await registry.close()
+    async with over_servers() as bench:
+        yield bench
     milvus = connect(real.uri)
     for name in await milvus.list_collections("default"):
         for alias in await milvus.list_aliases("default", name):

@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.adapter import PymilvusClient
-from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from tests.contract.features import FEATURES, Spec, declared
 from tests.contract.reading_back import assert_as_declared, wanted
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench
+from tests.unit.controllers.bench import Bench, over_servers
 from tests.unit.controllers.manifests import DOCS
 
 VERSION = (2, 3, 5)
@@ -25,13 +23,8 @@ NAMES = (f"c{number}" for number in itertools.count())
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    bench = Bench()
-    registry = MilvusRegistry[Key](scrubber=bench.scrubber)
-    bench.clients.get = registry.get  # type: ignore[method-assign, assignment]
-    bench.clients.forget = registry.forget  # type: ignore[method-assign, assignment]
-    yield bench
-    bench.close()
-    await registry.close()
+    async with over_servers() as bench:
+        yield bench
 
 
 @pytest.fixture(autouse=True)

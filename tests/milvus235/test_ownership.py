@@ -6,12 +6,11 @@ import pytest
 from pymilvus import DataType, MilvusClient
 
 from milvus_embedding.api.references import Key
-from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.domain.ownership import ADOPTED, OWNER
 from tests.milvus235.conftest import Connect
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import OWNER_ID, Bench
+from tests.unit.controllers.bench import OWNER_ID, Bench, over_servers
 from tests.unit.controllers.manifests import DOCS
 
 ROW = {"id": 1, "document": "Haus", "dense": [1.0] * 1024}
@@ -21,13 +20,8 @@ HEIR = DOCS._replace(name="heir")
 @pytest.fixture
 async def bench(real: RealMilvus, connect: Connect) -> AsyncIterator[Bench]:
     """The controllers over a world in memory, with a real client of a real server, which they find and leave empty."""
-    bench = Bench()
-    registry = MilvusRegistry[Key](scrubber=bench.scrubber)
-    bench.clients.get = registry.get  # type: ignore[method-assign, assignment]
-    bench.clients.forget = registry.forget  # type: ignore[method-assign, assignment]
-    yield bench
-    bench.close()
-    await registry.close()
+    async with over_servers() as bench:
+        yield bench
     milvus = connect(real.uri)
     for name in await milvus.list_collections("default"):
         await milvus.drop_collection("default", name)

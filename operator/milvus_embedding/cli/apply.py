@@ -8,10 +8,21 @@ import click
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
-from milvus_embedding.cli.inputs import count, errors, examples, files_option, load, milvus_uri
+from milvus_embedding.cli.inputs import (
+    accept_owner_option,
+    allow_endpoint_option,
+    count,
+    errors,
+    examples,
+    files_option,
+    load,
+    milvus_option,
+    milvus_uri,
+    timeout_option,
+    verbose_option,
+)
 from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.controllers.base import Note
-from milvus_embedding.domain.endpoints import check_pattern
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import ConfigDirectory
 from milvus_embedding.files.kube import OWNER, FileKube
@@ -31,11 +42,9 @@ from milvus_embedding.validation.problems import Check, Severity
     )
 )
 @files_option
-@click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")
+@milvus_option
 @click.option("--dashscope", metavar="URL", help="Endpoint of DashScope, in place of the connections'.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, help="Seconds."
-)
+@timeout_option(120.0)
 @click.option(
     "--write-config",
     type=click.Path(file_okay=False, path_type=Path),
@@ -43,10 +52,10 @@ from milvus_embedding.validation.problems import Check, Severity
     help="Keep the rendered configuration there, for a Milvus on this machine.",
 )
 @click.option("--owner", default=OWNER, show_default=True, help="Owner id stamped on collections.")
-@click.option("--accept-owner", multiple=True, metavar="ID", help="A former owner id that is taken for ours.")
-@click.option("--allow-endpoint", multiple=True, metavar="PATTERN", help="Addresses that may be used; default: all.")
+@accept_owner_option
+@allow_endpoint_option
 @output_option("text", "json", "yaml")
-@click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")
+@verbose_option
 @click.pass_context
 def apply(
     ctx: click.Context,
@@ -66,9 +75,6 @@ def apply(
     Ends when every object is Ready, or when none of the others can become so; exits with 1 if any is not Ready. See
     with plan what it would do.
     """
-    for pattern in allow_endpoint:
-        if (problem := check_pattern(pattern)) is not None:
-            raise click.ClickException(problem)
     scrubber = Scrubber()
     quieten(scrubber, verbose=verbose)
     manifests = manifests_of(paths, milvus, dashscope, verb="changed")

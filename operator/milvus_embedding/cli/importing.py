@@ -10,7 +10,13 @@ import click
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.cli.apply import quieten
-from milvus_embedding.cli.inputs import connection_key, count, examples, milvus_uri
+from milvus_embedding.cli.inputs import (
+    connection_key,
+    count,
+    examples,
+    milvus_uri,
+    verbose_option,
+)
 from milvus_embedding.clients.milvus.port import MilvusError
 from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.clients.milvus.target import Target, TlsFiles
@@ -41,7 +47,7 @@ _STDOUT = "-"
 @click.option(
     "--to", "target", metavar="DIR", default=_STDOUT, show_default=True, help="Folder for the files, - for one stream."
 )
-@click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")
+@verbose_option
 def import_(
     milvus: str,
     ca_file: Path | None,

@@ -1,4 +1,4 @@
-"""The option `-f`: manifests from files, folders and standard input, and how their problems are told."""
+"""What several commands take: manifests from files, folders and standard input, and options of one meaning."""
 
 import re
 import sys
@@ -10,6 +10,7 @@ import click
 
 from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
+from milvus_embedding.domain.endpoints import check_pattern
 from milvus_embedding.validation.documents import SourcedDocument, load_paths, load_text
 from milvus_embedding.validation.problems import Problem, Severity
 
@@ -22,6 +23,41 @@ _URI: Final = re.compile(r"https?://[^/?#\s@]+")
 def examples(*lines: str) -> str:
     """The end of a command's help: command lines, each on a line of its own."""
     return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
+def milvus_option(command: F) -> F:
+    """`milvus`: where to ask or apply, whatever the connections say."""
+    return click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")(command)
+
+
+def accept_owner_option(command: F) -> F:
+    """`accept_owner`, may be given several times."""
+    text = "A former owner id that is taken for ours."
+    return click.option("--accept-owner", multiple=True, metavar="ID", help=text)(command)
+
+
+def allow_endpoint_option(command: F) -> F:
+    """`allow_endpoint`, may be given several times; ends the command if one is no pattern."""
+    text = "Addresses that may be used; default: all."
+    return click.option("--allow-endpoint", multiple=True, metavar="PATTERN", help=text, callback=_patterns)(command)
+
+
+def timeout_option(default: float) -> Callable[[F], F]:
+    """`timeout` in seconds, above 0."""
+    above_zero = click.FloatRange(min=0, min_open=True)
+    return click.option("--timeout", type=above_zero, default=default, show_default=True, help="Seconds.")
+
+
+def verbose_option(command: F) -> F:
+    """`verbose`: whether the log is written too."""
+    return click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")(command)
+
+
+def _patterns(_: click.Context, __: click.Parameter, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if (problem := check_pattern(pattern)) is not None:
+            raise click.ClickException(problem)
+    return patterns
 
 
 def files_option(command: F) -> F:

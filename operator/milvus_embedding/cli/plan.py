@@ -6,7 +6,15 @@ from pathlib import Path
 import click
 
 from milvus_embedding.cli.apply import folder, manifests_of, quieten
-from milvus_embedding.cli.inputs import examples, files_option
+from milvus_embedding.cli.inputs import (
+    accept_owner_option,
+    allow_endpoint_option,
+    examples,
+    files_option,
+    milvus_option,
+    timeout_option,
+    verbose_option,
+)
 from milvus_embedding.cli.outputs import dump, output_option
 from milvus_embedding.domain.scrub import Scrubber
 from milvus_embedding.files.directory import KeptDirectory
@@ -23,7 +31,7 @@ from milvus_embedding.files.session import Options
     )
 )
 @files_option
-@click.option("--milvus", metavar="URI", help="Address of Milvus, in place of the connection's.")
+@milvus_option
 @click.option(
     "--config",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
@@ -37,13 +45,11 @@ from milvus_embedding.files.session import Options
     help="Owner id whose collections are ours. For those of an operator: its setting owner, or the uid of the "
     "namespace kube-system if it has none. Hashes do not depend on it.",
 )
-@click.option("--accept-owner", multiple=True, metavar="ID", help="A former owner id that is taken for ours.")
-@click.option("--allow-endpoint", multiple=True, metavar="PATTERN", help="Addresses that may be used; default: all.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, help="Seconds."
-)
+@accept_owner_option
+@allow_endpoint_option
+@timeout_option(60.0)
 @output_option("text", "json", "yaml")
-@click.option("--verbose", is_flag=True, help="Also write the log, to standard error.")
+@verbose_option
 @click.pass_context
 def plan(
     ctx: click.Context,

@@ -228,3 +228,13 @@ def test_yaml_has_what_json_has(command: Command, manifests: Path, milvus: Embed
     assert yaml.safe_load(told) == json.loads(
         command("plan", "-f", manifests, "--milvus", milvus.uri, "-o", "json").out
     )
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_a_pattern_of_endpoints_that_is_none_is_refused_before_anything_is_asked(
+    command: Command, manifests: Path, verb: str
+) -> None:
+    ended = command(verb, "-f", manifests, "--allow-endpoint", "http://milvus:19530/path")
+
+    assert ended.status == 1
+    assert "without scheme and path" in ended.err

@@ -4,7 +4,8 @@ It applies statuses and follows requeues on a clock of its own. Everything that 
 key can slip out unnoticed.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import yaml
@@ -15,6 +16,7 @@ from milvus_embedding.api.credential import EmbeddingCredential
 from milvus_embedding.api.function import EmbeddingFunction
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import Milvus, MilvusClients
+from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.clients.milvus.target import Target
 from milvus_embedding.controllers.base import Outcome
 from milvus_embedding.controllers.collection.absence import Absences
@@ -265,3 +267,15 @@ class Bench:
                 return await self.functions.reconcile(resource, self.world)
             case MilvusCollection() as resource:
                 return await self.collections.reconcile(resource, self.world)
+
+
+@asynccontextmanager
+async def over_servers() -> AsyncIterator[Bench]:
+    """A bench whose connections lead to servers, by the real client. It begins with them as it finds them."""
+    bench = Bench()
+    registry = MilvusRegistry[Key](scrubber=bench.scrubber)
+    bench.clients.get = registry.get  # type: ignore[method-assign, assignment]
+    bench.clients.forget = registry.forget  # type: ignore[method-assign, assignment]
+    yield bench
+    bench.close()
+    await registry.close()

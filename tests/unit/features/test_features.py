@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.adapter import PymilvusClient
-from milvus_embedding.clients.milvus.registry import MilvusRegistry
 from milvus_embedding.clients.milvus.target import Target
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
@@ -17,7 +15,7 @@ from milvus_embedding.domain.scrub import Scrubber
 from tests.contract.features import FEATURES, declared
 from tests.contract.reading_back import assert_as_declared, wanted
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench
+from tests.unit.controllers.bench import Bench, over_servers
 from tests.unit.controllers.manifests import DOCS
 from tests.unit.devkit.milvus.builders import Workspace
 
@@ -42,13 +40,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     """The controllers over a world in memory, with real clients."""
-    bench = Bench()
-    registry = MilvusRegistry[Key](scrubber=bench.scrubber)
-    bench.clients.get = registry.get  # type: ignore[method-assign, assignment]
-    bench.clients.forget = registry.forget  # type: ignore[method-assign, assignment]
-    yield bench
-    bench.close()
-    await registry.close()
+    async with over_servers() as bench:
+        yield bench
 
 
 @pytest.fixture

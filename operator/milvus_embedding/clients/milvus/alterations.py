@@ -60,6 +60,14 @@ class Alterations(Rpc):
         request = encode.add_function_request(database, name, function)
         await self._change("AddCollectionFunction", request, database)
 
+    async def add_function_field(
+        self, database: str, name: str, function: Function, *, field: Field, index: Index
+    ) -> None:
+        await load()
+        with refusing():
+            request = encode.add_function_field_request(database, name, function, field=field, index=index)
+        await self._change("AlterCollectionSchema", request, database)
+
     async def alter_function(self, database: str, name: str, function: Function) -> None:
         await load()
         request = encode.alter_function_request(database, name, function)

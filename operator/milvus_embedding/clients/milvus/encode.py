@@ -58,18 +58,13 @@ def function_schema(function: Function) -> "schema_pb2.FunctionSchema":
 
 
 def create_index_request(database: str, collection: str, index: Index) -> "milvus_pb2.CreateIndexRequest":
-    """Type and metric are pairs of their own; all other parameters travel as one JSON object."""
-    extra = {"index_type": index.type}
-    if index.metric:
-        extra["metric_type"] = index.metric
-    if index.params:
-        extra["params"] = json.dumps({key: _scalar(text) for key, text in sorted(index.params.items())})
+    """See _index_params."""
     return protocol().milvus.CreateIndexRequest(
         db_name=database,
         collection_name=collection,
         field_name=index.field,
         index_name=index.name,
-        extra_params=pairs(extra),
+        extra_params=_index_params(index),
     )
 
 
@@ -107,6 +102,19 @@ def add_function_request(
     )
 
 
+def add_function_field_request(
+    database: str, collection: str, function: Function, *, field: Field, index: Index
+) -> "milvus_pb2.AlterCollectionSchemaRequest":
+    """A function with its output field and the index of that. Raises ValueError as add_field_request does."""
+    request = protocol().milvus.AlterCollectionSchemaRequest(db_name=database, collection_name=collection)
+    added = request.action.add_request
+    added.func_schema.append(function_schema(function))
+    added.field_infos.add(
+        field_schema=_field(field, is_output=True), index_name=index.name, extra_params=_index_params(index)
+    )
+    return request
+
+
 def alter_function_request(
     database: str, collection: str, function: Function
 ) -> "milvus_pb2.AlterCollectionFunctionRequest":
@@ -123,6 +131,16 @@ def pairs(values: Mapping[str, str]) -> "list[common_pb2.KeyValuePair]":
     """KeyValuePairs, sorted by key."""
     pair = protocol().common.KeyValuePair
     return [pair(key=key, value=value) for key, value in sorted(values.items())]
+
+
+def _index_params(index: Index) -> "list[common_pb2.KeyValuePair]":
+    """Type and metric are pairs of their own; all other parameters travel as one JSON object."""
+    extra = {"index_type": index.type}
+    if index.metric:
+        extra["metric_type"] = index.metric
+    if index.params:
+        extra["params"] = json.dumps({key: _scalar(text) for key, text in sorted(index.params.items())})
+    return pairs(extra)
 
 
 def _field(field: Field, *, is_output: bool) -> "schema_pb2.FieldSchema":

@@ -214,6 +214,13 @@ class Milvus(Protocol):
         are there keep their vectors.
         """
 
+    async def add_function_field(
+        self, database: str, name: str, function: Function, *, field: Field, index: Index
+    ) -> None:
+        """A BM25 function with its output field and that field's index, in one call (3.0 and newer). The input is
+        there, not nullable and analyzed. Rows that are there get their vectors by and by, as Milvus compacts.
+        """
+
     async def alter_function(self, database: str, name: str, function: Function) -> None:
         """Replaces the function of that name as a whole (2.6.7 and newer). Runs the live check, before 2.6.9 that of
         every function of the collection. No row is embedded anew: another model would mix two vector spaces. 3.0 and

@@ -46,20 +46,28 @@ async def _perform_on_schema(act: Act, milvus: Milvus, database: str, name: str)
             await milvus.drop_field_params(database, name, field_name, keys)
         case acts.DropField(field_name):
             await milvus.drop_field(database, name, field_name)
-        case acts.AddFunction(function):
-            await milvus.add_function(database, name, function)
-        case acts.AlterFunction(function):
-            await milvus.alter_function(database, name, function)
-        case acts.DropFunction(function_name):
-            await milvus.drop_function(database, name, function_name)
-        case acts.DropFunctionField(function_name):
-            await milvus.drop_function_field(database, name, function_name)
         case acts.CreateIndex(index):
             await milvus.create_index(database, name, index)
         case acts.AlterIndex(index_name, params):
             await milvus.alter_index(database, name, index_name, params)
         case acts.DropIndex(_, index_name):
             await milvus.drop_index(database, name, index_name)
+        case _:
+            await _perform_on_functions(act, milvus, database, name)
+
+
+async def _perform_on_functions(act: Act, milvus: Milvus, database: str, name: str) -> None:
+    match act:
+        case acts.AddFunction(function):
+            await milvus.add_function(database, name, function)
+        case acts.AddFunctionField(function, field, index):
+            await milvus.add_function_field(database, name, function, field=field, index=index)
+        case acts.AlterFunction(function):
+            await milvus.alter_function(database, name, function)
+        case acts.DropFunction(function_name):
+            await milvus.drop_function(database, name, function_name)
+        case acts.DropFunctionField(function_name):
+            await milvus.drop_function_field(database, name, function_name)
         case _:
             raise AssertionError(f"{type(act).__name__} is not made here")
 
@@ -101,6 +109,8 @@ def _doing_to_schema(act: Act) -> str:
             return f"dropping field {field_name}"
         case acts.AddFunction(function):
             return f"adding function {function.name}"
+        case acts.AddFunctionField(function, field, _):
+            return f"adding function {function.name} with field {field.name}"
         case acts.AlterFunction(function):
             return f"altering function {function.name}"
         case acts.DropFunction(function_name) | acts.DropFunctionField(function_name):

@@ -9,7 +9,15 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 from milvus_embedding.devkit.milvus import engine
 from milvus_embedding.devkit.milvus.base import Base
 from milvus_embedding.devkit.milvus.catalog import CollectionRecord, complete, engine_schema, key_values
-from milvus_embedding.devkit.milvus.rules import check_fields, check_properties, pairs, parse_bool
+from milvus_embedding.devkit.milvus.indexes import build_index
+from milvus_embedding.devkit.milvus.rules import (
+    BM25,
+    check_fields,
+    check_functions,
+    check_properties,
+    pairs,
+    parse_bool,
+)
 from milvus_embedding.devkit.milvus.status import RefusedError, invalid_parameter, success
 
 _DESCRIPTION, _CONSISTENCY, _DYNAMIC = "collection.description", "consistency_level", "dynamicfield.enabled"
@@ -118,13 +126,37 @@ class Alteration(Base):
         if action.WhichOneof("op") == "drop_request":
             self._drop(record, action.drop_request)
         elif action.add_request.func_schema:
-            raise invalid_parameter(
-                "For now, only BM25 and MinHash functions are supported in add_function_field interface"
-            )
+            self._add_function_field(record, action.add_request)
         else:
             for info in action.add_request.field_infos:
                 self._add_field(record, info.field_schema)
         return milvus_pb2.AlterCollectionSchemaResponse(alter_status=success())
+
+    def _add_function_field(
+        self, record: CollectionRecord, request: milvus_pb2.AlterCollectionSchemaRequest.AddRequest
+    ) -> None:
+        """With the index, or nothing of it. Rows that are there have no vectors: the engine has no compaction to give
+        them any, as Milvus does in time.
+        """
+        if len(request.func_schema) != 1 or request.func_schema[0].type != BM25:
+            raise invalid_parameter(
+                "For now, only BM25 and MinHash functions are supported in add_function_field interface"
+            )
+        (function,), infos = request.func_schema, request.field_infos
+        if [info.field_schema.name for info in infos] != list(function.output_field_names):
+            raise invalid_parameter("the output field of the function has to be added with it")
+        if "index_type" not in pairs(infos[0].extra_params):
+            raise invalid_parameter("index_type is required for the vector output field of an added function")
+        schema = _copy(record.schema)
+        schema.fields.append(infos[0].field_schema)
+        schema.functions.append(function)
+        check_fields(schema)
+        check_functions(schema)
+        complete(schema)
+        with self.engine.lock:
+            self._reshape(record, schema)
+            build_index(self, record, infos[0].index_name, infos[0].field_schema.name, pairs(infos[0].extra_params))
+            self.catalog.save(record)
 
     def _drop(self, record: CollectionRecord, request: milvus_pb2.AlterCollectionSchemaRequest.DropRequest) -> None:
         schema = _copy(record.schema)

@@ -19,27 +19,28 @@ _SCALARS_WHILE_LOADED_SINCE = (3,)
 _JSON_PATH = "json_path"
 
 
+def build_index(base: Base, record: CollectionRecord, name: str, field_name: str, params: dict[str, str]) -> None:
+    """An equal one that is there is left alone. The record is not saved. Raises RefusedError."""
+    field = record.field(field_name)
+    if field is None:
+        raise invalid_parameter(f"cannot create index on non-exist field: {field_name}")
+    check_index(field, params)
+    parameters = _with_defaults(record, field, params)
+    index = IndexRecord(name=name or field.name, field_name=field.name, index_id=0, parameters=parameters)
+    if _exists(record, index):
+        return
+    engine.create_index(base.rows(record), field, key_values(index.parameters))
+    index.index_id = base.catalog.next_id()
+    record.indexes.append(index)
+
+
 class Indexes(Base):
     """See the module."""
 
     def CreateIndex(self, request: milvus_pb2.CreateIndexRequest, context: grpc.ServicerContext) -> common_pb2.Status:
         with self.engine.lock:
             record = self.record(request, context)
-            field = record.field(request.field_name)
-            if field is None:
-                raise invalid_parameter(f"cannot create index on non-exist field: {request.field_name}")
-            check_index(field, pairs(request.extra_params))
-            index = IndexRecord(
-                name=request.index_name or field.name,
-                field_name=field.name,
-                index_id=0,
-                parameters=_with_defaults(record, field, pairs(request.extra_params)),
-            )
-            if _exists(record, index):
-                return success()
-            engine.create_index(self.rows(record), field, key_values(index.parameters))
-            index.index_id = self.catalog.next_id()
-            record.indexes.append(index)
+            build_index(self, record, request.index_name, request.field_name, pairs(request.extra_params))
             self.catalog.save(record)
         return success()
 

@@ -129,6 +129,12 @@ def _functions(scene: _Scene) -> Iterator[Act]:
         wanted, present = function_named(want, name), function_named(scene.have.schema, name)
         if wanted is not None and present is not None:
             yield acts.AlterFunction(_altered(present, wanted, [s for s in steps if s.subject == name]))
+    for step in scene.of(Action.ADD_FUNCTION_FIELD):
+        brought = function_named(want, step.subject)
+        if brought is not None:
+            (output,) = brought.outputs
+            index = next(i for i in scene.decision.plan.desired.indexes if i.field == output)
+            yield acts.AddFunctionField(brought, _wanted_field(scene, output), index)
     for step in scene.of(Action.DROP_FUNCTION):
         yield acts.DropFunction(step.subject)
     taken = {output for function in scene.have.schema.functions for output in function.outputs}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from milvus_embedding.domain.acts import CreateAlias, CreateIndex, CreatePartition, Load
-from milvus_embedding.domain.schema import Field, Function, Schema
+from milvus_embedding.domain.schema import Field, Function, Index, Schema
 
 __all__ = ["CreateAlias", "CreateIndex", "CreatePartition", "Load"]
 
@@ -62,6 +62,15 @@ class DropField:
 @dataclass(frozen=True, slots=True)
 class AddFunction:
     function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class AddFunctionField:
+    """The function with its output field and that field's index, in one call; Milvus fills it for stored rows later."""
+
+    function: Function
+    field: Field
+    index: Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,7 @@ Act = (
     | AddField
     | DropField
     | AddFunction
+    | AddFunctionField
     | AlterFunction
     | DropFunction
     | DropFunctionField

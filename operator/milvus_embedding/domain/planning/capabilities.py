@@ -34,6 +34,7 @@ class Capabilities:
     alterable_params: frozenset[str] | None
     alters_fields: bool
     adds_vector_fields: bool
+    adds_function_fields: bool
     drops_fields: bool
     disables_dynamic_field: bool
     drops_scalar_index_loaded: bool
@@ -60,6 +61,7 @@ def capabilities(version: str | None) -> Capabilities:
         alterable_params=CONNECTION_PARAMS if binds else None,
         alters_fields=number >= FUNCTIONS_SINCE,
         adds_vector_fields=number >= _BINDING,
+        adds_function_fields=number >= _BINDING,
         drops_fields=number >= _BINDING,
         disables_dynamic_field=number >= _BINDING,
         drops_scalar_index_loaded=binds,

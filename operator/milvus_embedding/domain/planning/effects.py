@@ -15,7 +15,7 @@ from milvus_embedding.domain.planning.observed import AliasTarget, Observed, fie
 from milvus_embedding.domain.planning.placement import REPLICAS, RESOURCE_GROUPS
 from milvus_embedding.domain.planning.settings import CONSISTENCY, DESCRIPTION, DYNAMIC, needs_of_property
 from milvus_embedding.domain.planning.steps import Needs
-from milvus_embedding.domain.schema import Description, Field, Function, LoadState, Schema
+from milvus_embedding.domain.schema import Description, Field, Function, FunctionKind, LoadState, Schema
 
 _FIELD_PARAMS = frozenset({"max_length", "max_capacity", "mmap.enabled", FIELD_DESCRIPTION})
 _WHILE_RELEASED = "mmap.enabled"
@@ -40,6 +40,8 @@ def apply(observed: Observed | None, act: Act, capabilities: Capabilities) -> Ob
             return _fields(observed, act, capabilities)
         case acts.AddFunction() | acts.AlterFunction() | acts.DropFunction() | acts.DropFunctionField():
             return _functions(observed, act, capabilities)
+        case acts.AddFunctionField():
+            return _function_field_added(observed, act, capabilities)
         case acts.CreateIndex() | acts.AlterIndex() | acts.DropIndex():
             return _indexes(observed, act, capabilities)
         case acts.RenameCollection(to):
@@ -177,6 +179,18 @@ def _functions(
     fields = {f.name: f for f in have.schema.fields if f.name not in present.outputs}
     left = dataclasses.replace(have, indexes=tuple(i for i in have.indexes if i.field not in present.outputs))
     return _with_fields(_with_functions(left, others), fields)
+
+
+def _function_field_added(have: Observed, act: acts.AddFunctionField, able: Capabilities) -> Observed:
+    _require(able.adds_function_fields, "unknown method AlterCollectionSchema")
+    _require(act.function.kind is FunctionKind.BM25, "only BM25 and MinHash functions are supported")
+    _require(function_named(have.schema, act.function.name) is None, "duplicate function name")
+    _require(field_named(have.schema, act.field.name) is None, "duplicate field name")
+    inputs = [field_named(have.schema, name) for name in act.function.inputs]
+    _require(all(f is not None and not f.nullable for f in inputs), "function input field cannot be nullable")
+    fields = {**{f.name: f for f in have.schema.fields}, act.field.name: act.field}
+    added = _with_functions(_with_fields(have, fields), (*have.schema.functions, act.function))
+    return _indexes(added, acts.CreateIndex(act.index), able)
 
 
 def _require_alterable(present: Function, altered: Function, able: Capabilities) -> None:

@@ -45,7 +45,7 @@ def field_steps(
     for field in want.fields:
         present = field_named(have, field.name)
         if present is None:
-            yield _added(field, want, able)
+            yield _added(field, want, able, functions)
         else:
             yield from _changed(field, present, able, record)
     for field in have.fields:
@@ -57,7 +57,18 @@ def _path(name: str, rest: str = "") -> str:
     return f"spec.fields[{name}]{rest}"
 
 
-def _added(field: Field, want: Schema, able: Capabilities) -> Step:
+def _added(field: Field, want: Schema, able: Capabilities, functions: tuple[Step, ...]) -> Step:
+    brought = {s.subject for s in functions if s.action is Action.ADD_FUNCTION_FIELD}
+    if any(field.name in f.outputs for f in want.functions if f.name in brought):
+        return Step(
+            action=Action.ADD_FIELD,
+            path=_path(field.name),
+            class_=ChangeClass.IN_PLACE,
+            before=ABSENT,
+            after=_summary(field),
+            subject=field.name,
+            needs=Needs.CARRIED,
+        )
     key = field.primary_key or field.auto_id or field.partition_key or field.clustering_key
     bound = any(field.name in (*f.inputs, *f.outputs) for f in want.functions)
     if key or bound or not field.nullable:

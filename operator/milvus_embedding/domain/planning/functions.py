@@ -17,6 +17,7 @@ from milvus_embedding.domain.schema import Function, FunctionKind, Schema
 _IDENTITY = {"provider": "provider", "model_name": "model", "dim": "dim"}
 _CREDENTIAL = "credential"
 _UNKNOWN_KIND = "function_type"
+_ANALYZED = "enable_analyzer"
 DESCRIPTION = "description"
 """The detail of a step that alters a function's text."""
 
@@ -77,6 +78,15 @@ def _added(
             needs=Needs.CARRIED,
             unsupported=needs_version("keep functions", "2.6.0", able),
         )
+    if able.adds_function_fields and _brings_its_field(function, want, have):
+        return Step(
+            action=Action.ADD_FUNCTION_FIELD,
+            path=path,
+            class_=ChangeClass.IN_PLACE,
+            before=ABSENT,
+            after=_summary(function, want.schema),
+            subject=name,
+        )
     if not (able.adds_and_drops_functions and _restores(function, want.schema, have, stamped)):
         return rebuild(path, before=ABSENT, after=_summary(function, want.schema), subject=name)
     return Step(
@@ -87,6 +97,17 @@ def _added(
         after=_summary(function, want.schema),
         subject=name,
     )
+
+
+def _brings_its_field(function: Function, want: Desired, have: Schema) -> bool:
+    """Whether Milvus takes it with its output: BM25 over texts that are there and split into tokens already."""
+    if function.kind is not FunctionKind.BM25 or len(function.outputs) != 1:
+        return False
+    output = function.outputs[0]
+    inputs = [field_named(have, name) for name in function.inputs]
+    analyzed = all(f is not None and not f.nullable and f.params.get(_ANALYZED) == "true" for f in inputs)
+    indexed = any(index.field == output for index in want.indexes)
+    return analyzed and indexed and field_named(want.schema, output) is not None and field_named(have, output) is None
 
 
 def _summary(function: Function, schema: Schema) -> str:

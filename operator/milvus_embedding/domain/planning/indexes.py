@@ -165,8 +165,11 @@ def _undeclared(index: Index, able: Capabilities, carrier: Step | None, *, is_ve
 
 
 def _carried(step: Step, carrier: Step | None) -> Step:
-    """The index of a field that goes, or becomes another, goes with it."""
-    if carrier is None or (carrier.action is Action.ADD_FIELD and not carrier.unsupported):
+    """The index of a field that goes, or becomes another, goes with it; one of a field that a function brings comes
+    with it.
+    """
+    adds = carrier is not None and carrier.action is Action.ADD_FIELD and carrier.needs is not Needs.CARRIED
+    if carrier is None or (adds and not carrier.unsupported):
         return step
     if carrier.class_ is ChangeClass.REBUILD:
         return rebuild(step.path, before=step.before, after=step.after, subject=step.subject)

@@ -40,6 +40,7 @@ class Action(StrEnum):
     ALTER_FIELD = "AlterField"
     DROP_FIELD = "DropField"
     ADD_FUNCTION = "AddFunction"
+    ADD_FUNCTION_FIELD = "AddFunctionField"
     ALTER_FUNCTION = "AlterFunction"
     DROP_FUNCTION = "DropFunction"
     DROP_FUNCTION_FIELD = "DropFunctionField"

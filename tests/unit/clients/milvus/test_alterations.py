@@ -388,3 +388,43 @@ async def test_a_database_is_created_once(milvus: Milvus) -> None:
     await milvus.create_collection("search", "docs", PLAIN)
     with pytest.raises(Rejected):
         await milvus.create_database("search")
+
+
+BM = Function(name="bm", kind=FunctionKind.BM25, inputs=("document",), outputs=("sparse",))
+SPARSE = Field(name="sparse", type="SPARSE_FLOAT_VECTOR")
+SCORED = Index(field="sparse", name="full_text", type="SPARSE_INVERTED_INDEX", metric="BM25", params={"bm25_k1": "1.2"})
+
+
+async def test_from_3_on_bm25_comes_with_its_field_and_its_index(at: At) -> None:
+    milvus = at("v3.0.0")
+    analyzed = replace(DOCUMENT, params={**DOCUMENT.params, "enable_analyzer": "true"})
+    await made(milvus, replace(PLAIN, fields=(ID, analyzed, DENSE)))
+
+    await milvus.add_function_field(*NAME, BM, field=SPARSE, index=SCORED)
+
+    found = (await described(milvus)).schema
+    assert (found.functions, found.fields[-1].name) == ((BM,), "sparse")
+    (index,) = await milvus.list_indexes(*NAME)
+    assert (index.name, index.type, index.metric, index.params) == (
+        "full_text",
+        "SPARSE_INVERTED_INDEX",
+        "BM25",
+        {"bm25_k1": "1.2"},
+    )
+    with pytest.raises(Rejected):
+        await milvus.add_function_field(*NAME, BM, field=SPARSE, index=SCORED)
+
+
+async def test_no_other_function_comes_with_its_field(at: At) -> None:
+    milvus = at("v3.0.0")
+    await made(milvus)
+    with pytest.raises(Rejected, match="only BM25"):
+        await milvus.add_function_field(*NAME, ali(), field=replace(DENSE, name="other"), index=INDEX)
+
+
+@pytest.mark.parametrize("version", ["v2.6.0", "v2.6.9"])
+async def test_before_3_no_function_comes_with_its_field(at: At, version: str) -> None:
+    milvus = at(version)
+    await made(milvus)
+    with pytest.raises(Unimplemented):
+        await milvus.add_function_field(*NAME, BM, field=SPARSE, index=SCORED)

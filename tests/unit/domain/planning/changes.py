@@ -121,8 +121,15 @@ def _function_changes() -> dict[str, Change]:
             "spec.functions[new] Rebuild", also=(ali,)),
         "the input field changes": spec(
             {}, functions({**ALI, "inputFields": ["team"]}), f"{ali}.inputFields Rebuild"),
-        "bm25 is added": spec(fields(ANALYZED), bound, "spec.functions[bm] Rebuild",
+        "bm25 is added": spec(fields(ANALYZED), bound, *since_3("spec.functions[bm]", "Rebuild", "InPlace"),
                                also=("spec.fields[sparse]", "spec.indexes[sparse]")),
+        "bm25 is added over texts that were never split into tokens": spec({}, bound, "spec.functions[bm] Rebuild",
+                               also=("spec.fields[document].analyzer.enabled", "spec.fields[sparse]",
+                                     "spec.indexes[sparse]")),
+        "bm25 is added to a vector that users filled": spec(
+            {**fields(ANALYZED, SPARSE), "indexes": [{"field": "sparse", "metric": "IP"}]},
+            {**bound, "indexes": [{"field": "sparse", "metric": "BM25"}]}, "spec.functions[bm] Rebuild",
+            also=("spec.indexes[sparse].metric",)),
         "bm25 is removed, its output stays": spec(
             bound, {**fields(ANALYZED, SPARSE), "indexes": [{"field": "sparse", "metric": "IP"}]},
             "spec.functions[bm] Rebuild", also=("spec.indexes[sparse].metric",)),

@@ -22,6 +22,7 @@ ROWS: dict[str, Callable[[Capabilities], bool]] = {
     "change a function while another one of the collection is broken": lambda able: able.checks_target_only,
     "add a nullable scalar field, change max_length": lambda able: able.alters_fields,
     "add a vector field": lambda able: able.adds_vector_fields,
+    "add a BM25 function with its output field": lambda able: able.adds_function_fields,
     "drop a field": lambda able: able.drops_fields,
     "switch the dynamic field off": lambda able: able.disables_dynamic_field,
     "drop a scalar index while the collection is loaded": lambda able: able.drops_scalar_index_loaded,
