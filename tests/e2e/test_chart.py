@@ -144,10 +144,7 @@ def test_install_then_quickstart_then_upgrade_then_uninstall_and_everything_of_t
             quickstart.wait_ready()
         before = described(quickstart)
 
-        newer = tmp_path / "newer"
-        shutil.copytree(chart.CHART, newer)
-        crd = newer / "files" / "crds" / "embeddingfunctions.yaml"
-        crd.write_text(crd.read_text().replace("name: Ready", "name: Well", 1))
+        newer = with_other_crd(tmp_path)
         helm(bare, "upgrade", chart.RELEASE, str(newer), values={"settings": {"resyncSeconds": 60}})
         upgraded = [b for b in yaml.safe_load_all(helm(bare, "get", "manifest", chart.RELEASE)) if b]
         assert chart.environment(upgraded)["MILVUS_EMBEDDING_RESYNC_SECONDS"] == "60"
@@ -175,6 +172,58 @@ def test_install_then_quickstart_then_upgrade_then_uninstall_and_everything_of_t
             operator.wait_ready()
             quickstart.wait_ready()
         assert described(quickstart) == before
+
+
+def test_an_upgrade_is_taken_back_by_helm_crds_included(bare: Lab, tmp_path: Path) -> None:
+    helm(bare, "install", chart.RELEASE, str(chart.CHART), "--create-namespace", values={"replicas": 3})
+    helm(bare, "upgrade", chart.RELEASE, str(with_other_crd(tmp_path)), values={"replicas": 1})
+    assert replicas_and_column(bare) == (1, "Well")
+
+    helm(bare, "rollback", chart.RELEASE)
+
+    assert replicas_and_column(bare) == (3, "Ready")
+
+
+def test_crds_of_kubectl_and_of_another_release_are_taken_over_as_install_md_says(bare: Lab, tmp_path: Path) -> None:
+    former = tmp_path / "former"
+    former.mkdir()
+    crd = "embeddingfunctions.yaml"
+    shutil.copy(with_other_crd(tmp_path) / "files" / "crds" / crd, former / crd)
+    bare.plane.kubectl("apply", "--server-side", "-f", str(former))
+    install = ("install", chart.RELEASE, str(chart.CHART), "--create-namespace")
+    with pytest.raises(chart.HelmFailed, match="invalid ownership metadata"):
+        helm(bare, *install)
+    with pytest.raises(chart.HelmFailed, match="conflict with"):
+        helm(bare, *install, "--take-ownership")
+
+    helm(bare, "upgrade", "--install", *install[1:], "--take-ownership", "--force-conflicts")
+    assert replicas_and_column(bare)[1] == "Ready"
+
+    bare.plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(former))
+    helm(bare, "upgrade", chart.RELEASE, str(chart.CHART), "--force-conflicts")
+    assert replicas_and_column(bare)[1] == "Ready"
+
+    helm(bare, "uninstall", chart.RELEASE)
+    with pytest.raises(chart.HelmFailed, match="invalid ownership metadata"):
+        helm(bare, "install", "other", str(chart.CHART))
+    helm(bare, "install", "other", str(chart.CHART), "--take-ownership")
+
+
+def with_other_crd(folder: Path) -> Path:
+    """The chart with one column of one CRD named otherwise."""
+    newer = folder / "newer"
+    shutil.copytree(chart.CHART, newer)
+    crd = newer / "files" / "crds" / "embeddingfunctions.yaml"
+    crd.write_text(crd.read_text().replace("name: Ready", "name: Well", 1))
+    return newer
+
+
+def replicas_and_column(lab: Lab) -> tuple[int, str]:
+    """Of the Deployment, and of the CRD of functions the column that `with_other_crd` changes."""
+    crd = json.loads(lab.plane.kubectl("get", "crd", "embeddingfunctions.embedding.milvus.io", "-o", "json").stdout)
+    columns = [column["name"] for column in crd["spec"]["versions"][0]["additionalPrinterColumns"]]
+    deployment = lab.plane.kubectl("get", "deployment", chart.RELEASE, "-n", SYSTEM_NAMESPACE, "-o", "json").stdout
+    return json.loads(deployment)["spec"]["replicas"], "Well" if "Well" in columns else "Ready"
 
 
 def helm(lab: Lab, *arguments: str, values: Body | None = None) -> str:
