@@ -247,7 +247,8 @@ def test_the_pods_are_what_the_restricted_standard_demands() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
-    assert [set(volume) for volume in pod["volumes"]] == [{"name", "emptyDir"}]
+    assert [volume["emptyDir"]["medium"] for volume in pod["volumes"]] == ["Memory"]
+    assert pod["enableServiceLinks"] is False
     assert set(container["resources"]) == {"requests", "limits"}
 
 
