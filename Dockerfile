@@ -18,11 +18,13 @@ RUN ["sh", "tools/image_root.sh", "program", "/opt/venv"]
 FROM ${PYTHON}
 ARG VERSION=0.0.0
 ARG REVISION=unknown
+ARG SOURCE=
 LABEL org.opencontainers.image.title="milvus-embedding-operator" \
       org.opencontainers.image.description="A Kubernetes operator that makes embedding-enabled Milvus collections declarative" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 # What installs packages is not needed to run, and would be to an intruder.
 RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip setuptools wheel \
  && rm -rf /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip*

@@ -247,7 +247,8 @@ def test_the_pods_are_what_the_restricted_standard_demands() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
-    assert [set(volume) for volume in pod["volumes"]] == [{"name", "emptyDir"}]
+    assert [volume["emptyDir"]["medium"] for volume in pod["volumes"]] == ["Memory"]
+    assert pod["enableServiceLinks"] is False
     assert set(container["resources"]) == {"requests", "limits"}
 
 
@@ -314,6 +315,15 @@ def test_what_pods_may_be_given_is_given() -> None:
     assert spread["labelSelector"] == deployment["spec"]["selector"]
 
 
+def test_a_variable_that_is_a_setting_too_is_there_once_with_the_value_of_extra_env() -> None:
+    own = {"name": "MILVUS_EMBEDDING_WORKERS", "value": "3"}
+
+    variables = chart.container(chart.render({"extraEnv": [own], "settings": {"workers": 5}}))["env"]
+
+    assert [entry for entry in variables if entry["name"] == own["name"]] == [own]
+    assert len({entry["name"] for entry in variables}) == len(variables)
+
+
 def test_one_replica_has_no_disruption_budget() -> None:
     assert len(chart.of_kind(chart.render(), "PodDisruptionBudget")) == 1
     assert chart.of_kind(chart.render({"replicas": 1}), "PodDisruptionBudget") == []
@@ -327,6 +337,28 @@ def test_the_lease_has_the_name_of_the_release_and_only_that_lease_may_be_writte
     assert [
         rule["resourceNames"] for namespace, rule in chart.rules(bodies) if namespace == "x" and len(rule) == 4
     ] == [[name]]
+
+
+# what it says
+
+
+def test_following_the_notes_never_replaces_the_key_that_was_just_put_there() -> None:
+    said = notes()
+
+    assert said.index("kubectl create namespace milvus") < said.index("kubectl create secret")
+    assert "apply -k examples/quickstart" not in said
+    assert "secrets.yaml from kustomization.yaml" in said
+
+
+def test_the_notes_warn_of_the_category_that_hides_milvus_operators_kind() -> None:
+    assert "milvuses.milvus.io, or mi" in notes()
+    assert "milvuses.milvus.io" not in notes({"milvusOperator": {"enabled": False}})
+
+
+def notes(values: Body | None = None) -> str:
+    """What an installation says at its end."""
+    command = ("install", chart.RELEASE, str(CHART), f"--namespace={chart.NAMESPACE}", "--dry-run=client")
+    return chart.helm(*command, values=values or {}).partition("\nNOTES:\n")[2]
 
 
 # what is optional or copied

@@ -126,6 +126,17 @@ def test_the_api_server_has_nothing_to_remark_on_the_expressions_of_the_policies
     assert [status for status in statuses if status["typeChecking"]] == []
 
 
+def test_the_api_server_adds_nothing_to_the_policies_that_gitops_would_take_for_a_difference(guarded: Lab) -> None:
+    rendered = chart.render({"admissionPolicies": {"approvals": {"enabled": True}}})
+    policies = chart.of_kind(rendered, "ValidatingAdmissionPolicy")
+
+    live = guarded.api.get("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies")["items"]
+
+    assert {body["metadata"]["name"]: body["spec"] for body in live} == {
+        body["metadata"]["name"]: body["spec"] for body in policies
+    }
+
+
 # from install to uninstall
 
 
@@ -144,10 +155,7 @@ def test_install_then_quickstart_then_upgrade_then_uninstall_and_everything_of_t
             quickstart.wait_ready()
         before = described(quickstart)
 
-        newer = tmp_path / "newer"
-        shutil.copytree(chart.CHART, newer)
-        crd = newer / "files" / "crds" / "embeddingfunctions.yaml"
-        crd.write_text(crd.read_text().replace("name: Ready", "name: Well", 1))
+        newer = with_other_crd(tmp_path)
         helm(bare, "upgrade", chart.RELEASE, str(newer), values={"settings": {"resyncSeconds": 60}})
         upgraded = [b for b in yaml.safe_load_all(helm(bare, "get", "manifest", chart.RELEASE)) if b]
         assert chart.environment(upgraded)["MILVUS_EMBEDDING_RESYNC_SECONDS"] == "60"
@@ -175,6 +183,58 @@ def test_install_then_quickstart_then_upgrade_then_uninstall_and_everything_of_t
             operator.wait_ready()
             quickstart.wait_ready()
         assert described(quickstart) == before
+
+
+def test_an_upgrade_is_taken_back_by_helm_crds_included(bare: Lab, tmp_path: Path) -> None:
+    helm(bare, "install", chart.RELEASE, str(chart.CHART), "--create-namespace", values={"replicas": 3})
+    helm(bare, "upgrade", chart.RELEASE, str(with_other_crd(tmp_path)), values={"replicas": 1})
+    assert replicas_and_column(bare) == (1, "Well")
+
+    helm(bare, "rollback", chart.RELEASE)
+
+    assert replicas_and_column(bare) == (3, "Ready")
+
+
+def test_crds_of_kubectl_and_of_another_release_are_taken_over_as_install_md_says(bare: Lab, tmp_path: Path) -> None:
+    former = tmp_path / "former"
+    former.mkdir()
+    crd = "embeddingfunctions.yaml"
+    shutil.copy(with_other_crd(tmp_path) / "files" / "crds" / crd, former / crd)
+    bare.plane.kubectl("apply", "--server-side", "-f", str(former))
+    install = ("install", chart.RELEASE, str(chart.CHART), "--create-namespace")
+    with pytest.raises(chart.HelmFailed, match="invalid ownership metadata"):
+        helm(bare, *install)
+    with pytest.raises(chart.HelmFailed, match="conflict with"):
+        helm(bare, *install, "--take-ownership")
+
+    helm(bare, "upgrade", "--install", *install[1:], "--take-ownership", "--force-conflicts")
+    assert replicas_and_column(bare)[1] == "Ready"
+
+    bare.plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(former))
+    helm(bare, "upgrade", chart.RELEASE, str(chart.CHART), "--force-conflicts")
+    assert replicas_and_column(bare)[1] == "Ready"
+
+    helm(bare, "uninstall", chart.RELEASE)
+    with pytest.raises(chart.HelmFailed, match="invalid ownership metadata"):
+        helm(bare, "install", "other", str(chart.CHART))
+    helm(bare, "install", "other", str(chart.CHART), "--take-ownership")
+
+
+def with_other_crd(folder: Path) -> Path:
+    """The chart with one column of one CRD named otherwise."""
+    newer = folder / "newer"
+    shutil.copytree(chart.CHART, newer)
+    crd = newer / "files" / "crds" / "embeddingfunctions.yaml"
+    crd.write_text(crd.read_text().replace("name: Ready", "name: Well", 1))
+    return newer
+
+
+def replicas_and_column(lab: Lab) -> tuple[int, str]:
+    """Of the Deployment, and of the CRD of functions the column that `with_other_crd` changes."""
+    crd = json.loads(lab.plane.kubectl("get", "crd", "embeddingfunctions.embedding.milvus.io", "-o", "json").stdout)
+    columns = [column["name"] for column in crd["spec"]["versions"][0]["additionalPrinterColumns"]]
+    deployment = lab.plane.kubectl("get", "deployment", chart.RELEASE, "-n", SYSTEM_NAMESPACE, "-o", "json").stdout
+    return json.loads(deployment)["spec"]["replicas"], "Well" if "Well" in columns else "Ready"
 
 
 def helm(lab: Lab, *arguments: str, values: Body | None = None) -> str:
@@ -404,6 +464,22 @@ WRITES = [
     pytest.param(
         "secret/rendered", {"metadata": {"labels": {k: "x" for k in LABEL}}}, "with the label", id="its label"
     ),
+    pytest.param(
+        "secret/rendered",
+        {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "1"}]}},
+        "no owner and no finalizer",
+        id="an owner that is gone, so that it would be collected",
+    ),
+    pytest.param(
+        "secret/rendered", {"metadata": {"finalizers": ["x.y/z"]}}, "no owner and no finalizer", id="its finalizer"
+    ),
+    pytest.param(
+        "secret/rendered", {"metadata": {"annotations": {"x": "y"}}}, "nothing beside the data", id="its annotation"
+    ),
+    pytest.param(
+        "secret/rendered", {"metadata": {"labels": {"x": "y"}}}, "nothing beside the data", id="another label of it"
+    ),
+    pytest.param("secret/rendered", {"immutable": True}, "does not make Secrets immutable", id="that it is final"),
     pytest.param("secret/foreign", {"data": {"password": "YQ=="}}, "with the label", id="somebody's Secret"),
     pytest.param("secret/foreign", {"metadata": {"labels": LABEL}}, "with the label", id="somebody's, labelled"),
 ]
@@ -427,6 +503,13 @@ def test_the_operators_account_writes_what_is_its_own_and_nothing_else(
     [
         pytest.param(_secret("new", LABEL, data=RENDERED), "", id="a rendered Secret"),
         pytest.param(_secret("new", data=RENDERED), "with the label", id="one without our label"),
+        pytest.param(_secret("new", LABEL, data=RENDERED, immutable=True), "immutable", id="one that is final"),
+        pytest.param(
+            _secret("new", LABEL, data=RENDERED)
+            | {"metadata": {"name": "new", "namespace": "guarded", "labels": LABEL, "finalizers": ["x.y/z"]}},
+            "no owner and no finalizer",
+            id="one that cannot be deleted",
+        ),
         pytest.param(
             _secret(
                 "new",
@@ -496,6 +579,7 @@ def _annotation(name: str) -> Body:
             {"spec": {**_change(rebuild="Automatic")["spec"], "migration": {"budget": {"tokens": 1}}}},
             id="rebuild: Automatic",
         ),
+        pytest.param("mcol/docs", {"spec": {"deletionPolicy": "Delete"}}, id="deletionPolicy: Delete"),
         pytest.param("mconn/milvus", _roll(approvedHash="x"), id="rollout.approvedHash"),
         pytest.param("mconn/milvus", _roll(approval="Automatic"), id="approval: Automatic"),
         pytest.param("mconn/milvus", _roll(allowOutage=True), id="allowOutage"),
@@ -517,6 +601,7 @@ def test_who_has_the_verb_approves_and_who_has_not_is_told_whom_to_ask(guarded: 
         pytest.param("mcol/docs", {"spec": {"description": "text"}}, id="another field"),
         pytest.param("mcol/docs", _change(disruptive="Never"), id="less by itself"),
         pytest.param("mcol/docs", _change(destructive="Manual"), id="what has to be approved yet"),
+        pytest.param("mcol/docs", {"spec": {"deletionPolicy": "DeleteIfEmpty"}}, id="what loses no rows"),
         pytest.param("mcol/docs", _annotation("reconcile-requested-at"), id="a request"),
         pytest.param("mcol/docs", _annotation("writers-paused"), id="an answer"),
         pytest.param("mconn/milvus", {"spec": {"paused": True}}, id="another field of a connection"),
@@ -547,6 +632,7 @@ def test_an_approval_that_is_there_is_kept_and_taken_back_by_everybody(guarded: 
 
 def test_an_object_is_not_made_with_an_approval_either(guarded: Lab) -> None:
     automatic = manifests.collection("guarded", "more", changePolicy={"disruptive": "Automatic"})
+    dropping = manifests.collection("guarded", "more", deletionPolicy="Delete")
     usual = manifests.collection("guarded", "more")
 
     def created(user: str, body: Body) -> str:
@@ -554,5 +640,6 @@ def test_an_object_is_not_made_with_an_approval_either(guarded: Lab) -> None:
         return stderr
 
     assert "needs the verb approve" in created("tenant", automatic)
+    assert "needs the verb approve" in created("tenant", dropping)
     assert created("tenant", usual) == ""
     assert created("approver", automatic) == ""

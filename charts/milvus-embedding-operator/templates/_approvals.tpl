@@ -26,6 +26,11 @@ validations:
     messageExpression: "'setting spec.changePolicy.disruptive or rebuild to Automatic' + variables.refusal"
     reason: Forbidden
   - expression: >-
+      variables.mayApprove || object.spec.?deletionPolicy.orValue('Retain') != 'Delete' ||
+      variables.old.?spec.?deletionPolicy.orValue('Retain') == 'Delete'
+    messageExpression: "'setting spec.deletionPolicy to Delete' + variables.refusal"
+    reason: Forbidden
+  - expression: >-
       variables.mayApprove || request.operation == 'CREATE' ||
       object.spec.?changePolicy.?inPlace.orValue('Automatic') != 'Automatic' ||
       variables.old.?spec.?changePolicy.?inPlace.orValue('Automatic') == 'Automatic'

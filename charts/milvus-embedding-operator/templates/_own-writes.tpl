@@ -6,6 +6,10 @@ variables:
     expression: request.operation == 'CREATE'
   - name: before
     expression: "variables.isNew ? object : oldObject"
+  - name: new
+    expression: dyn(object)
+  - name: old
+    expression: dyn(variables.before)
 validations:
   - expression: >-
       object.metadata.?labels[?'embedding.milvus.io/connection'].orValue('') != '' &&
@@ -15,6 +19,17 @@ validations:
     reason: Forbidden
   - expression: "!variables.isNew || object.?type.orValue('Opaque') == 'Opaque'"
     message: the operator creates only Secrets of type Opaque
+    reason: Forbidden
+  - expression: >-
+      variables.new.metadata.all(key, key in ['managedFields', 'resourceVersion', 'generation'] ||
+      (key in variables.old.metadata && variables.new.metadata[key] == variables.old.metadata[key])) &&
+      variables.old.metadata.all(key, key in variables.new.metadata) &&
+      (!variables.isNew || !(has(variables.new.metadata.ownerReferences) || has(variables.new.metadata.finalizers)))
+    message: the operator changes nothing beside the data of a Secret, and gives it no owner and no finalizer
+    reason: Forbidden
+  - expression: >-
+      object.?immutable.orValue(false) == (variables.isNew ? false : oldObject.?immutable.orValue(false))
+    message: the operator does not make Secrets immutable
     reason: Forbidden
   - expression: >-
       object.?data.orValue({}).all(key, key in ['embedding.yaml', 'state.json',

@@ -90,6 +90,12 @@ def test_ci_runs_what_the_readme_says_and_a_release_runs_ci_first() -> None:
     assert [job for job in publishing if "test" not in needed(job, jobs)] == []
 
 
+def test_where_the_tests_run_they_may_make_the_namespace_that_make_real_needs() -> None:
+    runs = [step.get("run", "") for step in WORKFLOWS["ci.yaml"]["jobs"]["test"]["steps"]]
+
+    assert runs.index("sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0") < runs.index("make test")
+
+
 def needed(job: str, jobs: Workflow) -> set[str]:
     direct = jobs[job].get("needs", [])
     found = set([direct] if isinstance(direct, str) else direct)
