@@ -381,6 +381,25 @@ def test_alerts_and_dashboard_are_the_files_of_the_chart() -> None:
     assert shown == ([json.loads(dashboard.read_text())] if dashboard.exists() else [])
 
 
+def test_runbooks_are_found_where_the_values_say() -> None:
+    base = "https://git.example.com/operator/"
+    [rule] = chart.of_kind(chart.render({"prometheusRule": {"enabled": True, "runbookBase": base}}), "PrometheusRule")
+    links = [alert["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for alert in group["rules"]]
+    assert links
+    assert all(link.startswith(f"{base}docs/runbooks.md#") for link in links)
+
+
+def test_the_network_policy_leaves_out_metadata_services_but_no_name_server() -> None:
+    [policy] = chart.of_kind(chart.render(EVERYTHING), "NetworkPolicy")
+    names, others = policy["spec"]["egress"]
+    assert "to" not in names
+    assert [peer.get("ipBlock", {}).get("except") for peer in others["to"]] == [
+        ["169.254.0.0/16"],
+        ["fe80::/10", "fd00:ec2::254/128"],
+        None,
+    ]
+
+
 def test_the_crds_are_those_of_the_repository_and_are_kept() -> None:
     served = {body["metadata"]["name"]: body for body in chart.of_kind(chart.render(), "CustomResourceDefinition")}
     own = [yaml.safe_load(file.read_text()) for file in (ROOT / "crds").glob("*.yaml")]

@@ -118,6 +118,17 @@ async def test_the_authority_of_the_server_is_trusted_when_it_is_given(
     assert "default" in await connect(real_tls.uri, tls=tls).list_databases()
 
 
+async def test_the_authorities_of_the_process_are_trusted_when_none_is_given(
+    connect: Connect, real_tls: RealMilvus, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(authority.certificate)
+    monkeypatch.delenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    tls = TlsFiles(server_name=SERVER_NAME)
+    assert "default" in await connect(real_tls.uri, tls=tls).list_databases()
+
+
 async def test_a_client_certificate_is_taken(connect: Connect, real_mutual: RealMilvus, authority: Authority) -> None:
     key, certificate = authority.issue("operator.test")
     tls = TlsFiles(ca=authority.certificate, certificate=certificate, key=key, server_name=SERVER_NAME)

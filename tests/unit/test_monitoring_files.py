@@ -26,7 +26,10 @@ TARGET = {"namespace", "job", "pod", "instance"}
 """Labels that Prometheus puts on every sample of a target."""
 
 SUFFIXES = {"histogram": {"_bucket": {"le"}, "_sum": set[str](), "_count": set[str]()}}
-PROCESS = {"process_resident_memory_bytes": set[str](), "process_cpu_seconds_total": set[str]()}
+PROCESS = {
+    name: set[str]()
+    for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_start_time_seconds")
+}
 
 
 def errors(base: type[MilvusError] = MilvusError) -> Iterator[str]:

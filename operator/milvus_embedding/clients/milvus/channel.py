@@ -7,7 +7,10 @@ twice: pymilvus' client would send CreateCollection again when a connection brea
 import asyncio
 import base64
 import contextlib
+import os
+import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -38,7 +41,7 @@ class UnaryCall(Protocol[Request, Response]):
 
 
 def open_channel(target: Target) -> grpc.Channel:
-    """Does no I/O: the first call connects. Raises ValueError for files that are no PEM."""
+    """Connects to nothing: the first call does. Raises ValueError for files that are no PEM."""
     options = list(_OPTIONS)
     # With the scheme, or a host named unix or ipv4 would be taken for another scheme of gRPC's.
     address = f"dns:///{target.address}"
@@ -46,12 +49,26 @@ def open_channel(target: Target) -> grpc.Channel:
         return grpc.insecure_channel(address, options=options)
     tls = target.tls
     credentials = grpc.ssl_channel_credentials(
-        root_certificates=tls.ca if tls else None,
+        root_certificates=tls.ca if tls and tls.ca else _roots(),
         private_key=tls.key if tls else None,
         certificate_chain=tls.certificate if tls else None,
     )
     named = [("grpc.ssl_target_name_override", tls.server_name)] if tls and tls.server_name else []
     return grpc.secure_channel(address, credentials, options=[*options, *named])
+
+
+def _roots() -> bytes | None:
+    """Those of the system, or of SSL_CERT_FILE, as DashScope's client has them; None: gRPC brings its own.
+
+    Raises ValueError if the file cannot be read.
+    """
+    path = ssl.get_default_verify_paths().cafile
+    if path is None or os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"):
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} with the authorities to trust cannot be read: {error.strerror}") from None
 
 
 def metadata(target: Target, database: str) -> list[tuple[str, str]]:

@@ -65,6 +65,7 @@ def value(name: str, method: str) -> object:
     if name in ("field", "function", "index") and method not in (
         "add_field",
         "add_function",
+        "add_function_field",
         "alter_function",
         "create_index",
     ):
