@@ -127,3 +127,22 @@ async def test_nothing_is_adopted_if_the_connection_stops_allowing_it_meanwhile(
 
     assert owner_of(bench) is None
     assert bench.condition(DOCS)[1] == "NameTaken"
+
+
+# a creation that is not known to be finished
+
+
+async def test_without_a_status_a_later_change_waits_as_in_place_manual_says(bench: Bench) -> None:
+    """As in files, where no status is kept: only what CreateCollection leaves open is completed without asking."""
+    policy = {"inPlace": "Manual"}
+    bench.quickstart(changePolicy=policy)
+    await bench.settle_ready(DOCS)
+    bench.milvus.calls.clear()
+    bench.world.set_status(DOCS, {})
+    bench.restart()
+    bench.apply(collection(changePolicy=policy, description="new", properties={"collection.ttl.seconds": -1}))
+
+    await observed(bench)
+
+    assert made(bench) == []
+    assert bench.condition(DOCS)[1] == "AwaitingApproval"
