@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from milvus_embedding.api.collection import AdoptionPolicy, MilvusCollection
+from milvus_embedding.api.connection import MilvusConnection
 from milvus_embedding.api.references import Key
 from milvus_embedding.clients.milvus.port import (
     ConnectionLost,
@@ -29,7 +30,7 @@ from milvus_embedding.controllers.collection.performing import asks_provider, do
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.acts import is_unsettled
 from milvus_embedding.domain.planning.acting import next_act
-from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterFunction
+from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterAlias, AlterFunction, DropAlias
 from milvus_embedding.domain.planning.approval import UnderWay, completes
 from milvus_embedding.domain.planning.capabilities import Capabilities
 from milvus_embedding.domain.planning.deciding import STEPS_SHOWN, Decision, decide
@@ -73,6 +74,7 @@ class Case:
     """
 
     collection: MilvusCollection
+    connection: MilvusConnection
     subject: Subject
     world: World
     capabilities: Capabilities
@@ -83,6 +85,13 @@ class Case:
     approved: Collection[str]
     is_ours: Callable[[Description], bool]
     require_delivered: Callable[[str], None]
+
+    async def confirm(self) -> None:
+        """Directly before an act: neither the object nor its connection was changed or paused. Raises Stale or
+        KubeError.
+        """
+        await self.world.confirm(self.collection)
+        await self.world.confirm(self.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +173,8 @@ class Changes:
 
     async def _act(self, case: Case, act: Act, have: Observed, told: Told) -> bool:
         """False: it was no more than a note of ours, and Milvus does not take it."""
-        await case.world.confirm(case.collection)
-        await self._require_same(case, have)
+        await case.confirm()
+        await self._require_same(case, have, act)
         subject = case.subject
         what = doing(act, have.name)
         if asks_provider(act):
@@ -187,15 +196,18 @@ class Changes:
             told.done.append(what)
         return True
 
-    async def _require_same(self, case: Case, have: Observed) -> None:
-        """Milvus goes by the name alone: directly before a call it has to be the same collection, and ours."""
-        subject = case.subject
+    async def _require_same(self, case: Case, have: Observed, act: Act) -> None:
+        """Milvus goes by names alone: directly before a call they have to mean what they meant, and be ours."""
+        milvus, database = case.subject.milvus, case.subject.want.database
         try:
-            described = await subject.milvus.describe(subject.want.database, have.name)
+            described = await milvus.describe(database, have.name)
+            target = await milvus.describe(database, act.alias) if isinstance(act, AlterAlias) else described
         except MilvusError as error:
             raise blocked_by(error, doing=f"looking at collection {have.name}") from None
         if described is None or (described.name, described.id) != (have.name, have.id) or not case.is_ours(described):
             raise Stale(f"collection {have.name} is not the one that was decided on")
+        if isinstance(act, DropAlias | AlterAlias) and not (target and _has_alias(target, act.alias, case)):
+            raise Stale(f"alias {act.alias} was moved or dropped meanwhile")
 
     def _require_turn(self, case: Case, act: Act) -> None:
         if isinstance(act, AlterFunction | AddFunction):
@@ -232,6 +244,11 @@ class Changes:
         if case.was_equal:
             left = {step.path for step in after.plan.steps}
             self._contests.repaired(case.collection.key, {s.path for s in before.runs} - left)
+
+
+def _has_alias(target: Description, alias: str, case: Case) -> bool:
+    """Whether it is an alias of this collection, which is ours. Milvus describes the target of an alias."""
+    return alias in target.aliases and target.name != alias and case.is_ours(target)
 
 
 def is_covered(decision: Decision, written: UnderWay | None) -> bool:

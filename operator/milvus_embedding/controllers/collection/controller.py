@@ -168,7 +168,7 @@ class CollectionController:
             raise Blocked(Reason.UNSUPPORTED_SERVER, resolved.lacks)
         if case.known_id is not None:
             # In place of one that is lost: by an approval, which may be withdrawn by now.
-            await case.world.confirm(case.collection)
+            await case.confirm()
         told.woken += await self._converge.create(subject)
         return await self._converge.complete(subject, newborn(subject.schema, subject.want.name))
 
@@ -178,6 +178,7 @@ class CollectionController:
         policy = collection.spec.change_policy
         return Case(
             collection=collection,
+            connection=connection,
             subject=subject,
             world=world,
             capabilities=capabilities(connection.status.server_version),

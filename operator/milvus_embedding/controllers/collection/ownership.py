@@ -143,7 +143,7 @@ class Ownership:
             del self._trials[key]
             text = f"{doing}: Milvus took the stamp and does not show it; without one nothing is changed"
             raise Blocked(Reason.UNSUPPORTED_SERVER, text, retry_after=OTHERS_AGAIN)
-        await case.world.confirm(case.collection)
+        await case.confirm()
         try:
             found = await subject.milvus.describe(subject.want.database, have.description.name)
             if found is None or not _is_same(found, have) or self.standing(case.collection, found) is not on:

@@ -16,6 +16,8 @@ from milvus_embedding.domain.planning.steps import RANK, Action, Plan, Step, dig
 STEPS_SHOWN: Final = 64
 
 _LOST: Final = frozenset({Action.RECREATE_COLLECTION, Action.ACCEPT_COLLECTION})
+_LEFT_OPEN: Final = frozenset({Action.CREATE_PARTITION, Action.CREATE_INDEX, Action.LOAD, Action.CREATE_ALIAS})
+"""What CreateCollection leaves to be made; any other difference came later."""
 _OF_MIGRATION: Final = frozenset({Action.REBUILD, Action.RENAME_COLLECTION})
 
 
@@ -198,11 +200,15 @@ def _judged(step: Step, case: _Case) -> tuple[Permission, str]:
     run = (Permission.RUN, "")
     if step.action in _LOST:
         return run if case.is_approved else (Permission.APPROVAL, _waits(case.plan, "the collection is lost"))
-    if step.action is Action.CREATE_COLLECTION or (case.creating and step.class_ is ChangeClass.IN_PLACE):
+    if step.action is Action.CREATE_COLLECTION or (case.creating and _completes_creation(step)):
         return run
     if _is_begun(step, case):
         return run
     return _by_policy(step, case) or run
+
+
+def _completes_creation(step: Step) -> bool:
+    return step.action in _LEFT_OPEN and step.class_ is ChangeClass.IN_PLACE
 
 
 def _is_begun(step: Step, case: _Case) -> bool:
