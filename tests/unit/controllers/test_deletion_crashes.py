@@ -15,7 +15,7 @@ from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.conftest import MakeBench
 from tests.unit.controllers.manifests import DOCS
 
-CALLS = {"Delete": 18, "DeleteIfEmpty": 28}
+CALLS = {"Delete": 19, "DeleteIfEmpty": 29}
 """External calls of an undisturbed deletion, to Milvus and to Kubernetes; a test holds it to what is counted."""
 
 

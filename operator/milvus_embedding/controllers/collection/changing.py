@@ -29,7 +29,7 @@ from milvus_embedding.controllers.collection.performing import asks_provider, do
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.acts import is_unsettled
 from milvus_embedding.domain.planning.acting import next_act
-from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterFunction
+from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterAlias, AlterFunction, DropAlias
 from milvus_embedding.domain.planning.approval import UnderWay, completes
 from milvus_embedding.domain.planning.capabilities import Capabilities
 from milvus_embedding.domain.planning.deciding import STEPS_SHOWN, Decision, decide
@@ -165,7 +165,7 @@ class Changes:
     async def _act(self, case: Case, act: Act, have: Observed, told: Told) -> bool:
         """False: it was no more than a note of ours, and Milvus does not take it."""
         await case.world.confirm(case.collection)
-        await self._require_same(case, have)
+        await self._require_same(case, have, act)
         subject = case.subject
         what = doing(act, have.name)
         if asks_provider(act):
@@ -187,15 +187,25 @@ class Changes:
             told.done.append(what)
         return True
 
-    async def _require_same(self, case: Case, have: Observed) -> None:
-        """Milvus goes by the name alone: directly before a call it has to be the same collection, and ours."""
+    async def _require_same(self, case: Case, have: Observed, act: Act) -> None:
+        """Milvus goes by names alone: directly before a call they have to mean the same collection, and ours."""
         subject = case.subject
         try:
+            if isinstance(act, AlterAlias):
+                await self._require_ours(case, act.alias)
             described = await subject.milvus.describe(subject.want.database, have.name)
         except MilvusError as error:
             raise blocked_by(error, doing=f"looking at collection {have.name}") from None
         if described is None or (described.name, described.id) != (have.name, have.id) or not case.is_ours(described):
             raise Stale(f"collection {have.name} is not the one that was decided on")
+        if isinstance(act, DropAlias) and act.alias not in described.aliases:
+            raise Stale(f"alias {act.alias} does not point to collection {have.name} any more")
+
+    async def _require_ours(self, case: Case, alias: str) -> None:
+        """Raises Stale or MilvusError unless the alias points to a collection of ours."""
+        target = await case.subject.milvus.describe(case.subject.want.database, alias)
+        if target is None or not case.is_ours(target):
+            raise Stale(f"alias {alias} is not where it was decided to move it from")
 
     def _require_turn(self, case: Case, act: Act) -> None:
         if isinstance(act, AlterFunction | AddFunction):

@@ -146,16 +146,24 @@ class Deletions:
             await evidence.require_empty(milvus, collection)
         for alias in found.aliases:
             await _confirm(collection, connection, world)
-            await milvus.drop_alias(collection.spec.database, alias)
+            if alias in (await self._looked_again(collection, found, milvus)).aliases:
+                await milvus.drop_alias(collection.spec.database, alias)
         rows = await evidence.rows_if_loaded(milvus, collection)
         await _confirm(collection, connection, world)
-        again = await evidence.look(milvus, collection)
-        if again is None or again.id != found.id or again.aliases:
+        again = await self._looked_again(collection, found, milvus)
+        if again.aliases:
             raise Again(BETWEEN_LOOKS)
-        self._require_droppable(collection, again)
         if collection.spec.deletion_policy is DeletionPolicy.DELETE_IF_EMPTY:
             await evidence.require_empty(milvus, collection)
         return await self._send(collection, connection.key, again, milvus, rows)
+
+    async def _looked_again(self, collection: MilvusCollection, found: Description, milvus: Milvus) -> Description:
+        """Directly before a call that takes something away. Raises Again, Stays, Blocked or MilvusError."""
+        again = await evidence.look(milvus, collection)
+        if again is None or again.id != found.id:
+            raise Again(BETWEEN_LOOKS)
+        self._require_droppable(collection, again)
+        return again
 
     async def _send(
         self, collection: MilvusCollection, connection: Key, found: Description, milvus: Milvus, rows: int | None
