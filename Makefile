@@ -23,8 +23,8 @@ $(READY): pyproject.toml requirements/lock.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes
-	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER)
+demo: $(READY) ## the manual's page on a control plane, embedded Milvus and a DashScope stand-in; CLUSTER=none without Kubernetes, HOLD=1 keeps it running
+	@$(BIN)/python -m milvus_embedding.devkit.demo --cluster $(CLUSTER) $(if $(HOLD),--hold)
 
 test: check unit chart image real e2e ## everything that CI runs
 

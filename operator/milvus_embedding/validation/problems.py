@@ -1,4 +1,4 @@
-"""What validation reports. A problem never quotes a value that may be secret: messages are the rules' own sentences."""
+"""What validation reports. A problem never quotes a value that may be secret (quoting.py)."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -27,7 +27,10 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One problem at one place; lines count from 1. `subject` is "MilvusCollection search/docs", empty if unknown."""
+    """One problem at one place; lines count from 1. `subject` is "MilvusCollection search/docs", empty if unknown.
+
+    `instead`: whose line is shown if the field at `path` is not written, the first that is.
+    """
 
     check: Check
     message: str
@@ -36,6 +39,7 @@ class Problem:
     subject: str = ""
     path: Path = ()
     severity: Severity = Severity.ERROR
+    instead: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         parts = [f"{self.file}:{self.line}", str(self.severity), self.subject, dotted(self.path), self.message]

@@ -3,7 +3,6 @@
 Unlike the API server, which drops them unless kubectl asks, unknown fields are always errors.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -14,6 +13,8 @@ from jsonschema.validators import extend
 
 from milvus_embedding.validation.crds import Schema, properties, schemas
 from milvus_embedding.validation.problems import Check, Path, Problem, dotted
+from milvus_embedding.validation.quoting import Quoting
+from milvus_embedding.validation.spelling import nearest, suggestion
 
 _FREE: Final = "x-kubernetes-preserve-unknown-fields"
 _KEYWORDS: Final = (
@@ -36,7 +37,7 @@ def structural_problems(kind: str, body: Mapping[str, object]) -> Iterator[Probl
     """Yield what the schema of `kind` refuses in a document whose defaults are set."""
     yield from _name_problems(body)
     for error in sorted(_validator(kind).iter_errors(body), key=lambda e: [str(part) for part in e.absolute_path]):
-        yield from _problems(error)
+        yield from _problems(error, Quoting(kind, body))
 
 
 def _name_problems(body: Mapping[str, object]) -> Iterator[Problem]:
@@ -96,7 +97,7 @@ def _list_type(_: object, list_type: list[str], value: object, __: object) -> It
         seen.append(identity)
 
 
-def _problems(error: ValidationError) -> Iterator[Problem]:
+def _problems(error: ValidationError, quoting: Quoting) -> Iterator[Problem]:
     path: Path = tuple(error.absolute_path)
     if error.validator == "required":
         instance = cast("Mapping[str, object]", error.instance)
@@ -107,23 +108,21 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
         declared = list(cast("Mapping[str, Mapping[str, object]]", error.schema).get("properties", {}))
         for name in cast("Mapping[str, object]", error.instance):
             if name not in declared:
-                yield _problem((*path, name), f'unknown field "{dotted((*path, name))}"{_suggestion(name, declared)}')
+                yield _problem((*path, name), f'unknown field "{dotted((*path, name))}"{suggestion(name, declared)}')
     else:
-        yield _problem(path, _SENTENCES[str(error.validator)](error))
+        head, colon, rest = _SENTENCES[str(error.validator)](error).partition(": ")
+        shown = "" if error.validator in _WITHOUT_VALUE else quoting.value(path, _told(error))
+        # As the API server has it: what is wrong, the value, why.
+        yield _problem(path, f"{head}: {shown}: {rest}" if shown else f"{head}{colon}{rest}")
 
 
-def _suggestion(name: str, declared: list[str]) -> str:
-    near = _nearest(name, declared)
-    if near:
-        return f"; did you mean {near}?"
-    return f"; known here: {', '.join(sorted(declared))}" if declared else "; nothing is known here"
-
-
-def _nearest(name: str, known: list[str]) -> str | None:
-    """Return the known name that looks most like it; case and _ count for little (FloatVector: FLOAT_VECTOR)."""
-    folded = {text.replace("_", "").lower(): text for text in known}
-    near = difflib.get_close_matches(name.replace("_", "").lower(), list(folded), n=1, cutoff=0.6)
-    return folded[near[0]] if near else None
+def _told(error: ValidationError) -> object:
+    """Return the value, or of an entry that is there twice what it is the same by."""
+    if error.validator == "listType" and isinstance(error.instance, list) and error.path:
+        value = error.instance[int(error.path[-1])]
+        keys = list(cast("list[str]", error.validator_value))[1:]
+        return value.get(keys[0]) if keys and isinstance(value, Mapping) else value
+    return error.instance
 
 
 def _problem(path: Path, message: str) -> Problem:
@@ -138,10 +137,12 @@ def _not_a_type(error: ValidationError) -> str:
 
 def _unsupported(error: ValidationError) -> str:
     supported = cast("list[str]", error.validator_value)
-    near = _nearest(str(error.instance), supported)
+    near = nearest(str(error.instance), supported)
     values = ", ".join(f'"{value}"' for value in supported)
     return f"Unsupported value: supported values: {values}" + (f"; did you mean {near}?" if near else "")
 
+
+_WITHOUT_VALUE: Final = ("type", "maxLength", "minItems", "maxItems", "maxProperties")
 
 _SENTENCES: Final[Mapping[str, Callable[[ValidationError], str]]] = {
     "type": _not_a_type,

@@ -20,6 +20,7 @@ from milvus_embedding.validation.limits import limit_problems
 from milvus_embedding.validation.problems import Check, Path, Problem
 from milvus_embedding.validation.references import reference_problems
 from milvus_embedding.validation.rules import rule_problems
+from milvus_embedding.validation.spelling import corrected
 from milvus_embedding.validation.structure import structural_problems
 
 
@@ -55,7 +56,8 @@ def _sorted(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _placed(problem: Problem, document: SourcedDocument) -> Problem:
-    return problem.at(file=document.file, line=document.line_of(problem.path), subject=document.subject)
+    shown = next((path for path in (problem.path, *problem.instead) if path in document.lines), problem.path)
+    return problem.at(file=document.file, line=document.line_of(shown), subject=document.subject)
 
 
 def _almost_ours(document: SourcedDocument) -> Iterator[Problem]:
@@ -78,9 +80,12 @@ def _object_problems(document: SourcedDocument) -> Iterator[Problem]:
         message = f"unknown version of the API: write {API_VERSION}"
         yield Problem(check=Check.SCHEMA, path=("apiVersion",), message=message)
         return
-    # Defaulting a map gives a map.
-    body = cast("dict[str, object]", with_defaults(schemas()[document.kind], document.body))
-    structural = list(structural_problems(document.kind, body))
+    schema = schemas()[document.kind]
+    misspelt: list[Problem] = []
+    # What was meant is looked at, so that a slip of the pen is told once. Defaulting a map gives a map.
+    meant = corrected(schema, document.body, misspelt)
+    body = cast("dict[str, object]", with_defaults(schema, meant))
+    structural = [*misspelt, *structural_problems(document.kind, body)]
     # The API server evaluates no rules on what its schema refuses; unknown fields do not get in their way.
     if all("unknown field" in problem.message for problem in structural):
         structural += rule_problems(document.kind, body)

@@ -26,7 +26,9 @@ def test_a_problem_has_file_line_object_field_and_a_sentence(command: Command, t
     (tmp_path / "a.yaml").write_text(WRONG)
     ended = command("validate", "-f", tmp_path)
     assert ended.status == 1
-    assert ended.out.startswith(f"{tmp_path}/a.yaml:5: error: EmbeddingFunction default/f: spec.dashscope: model ")
+    assert ended.out.startswith(
+        f"{tmp_path}/a.yaml:5: error: EmbeddingFunction default/f: spec.dashscope.model: model "
+    )
     assert ended.err == "1 document: 1 error, 0 warnings\n"
 
 
@@ -53,7 +55,7 @@ def test_json_has_the_same_for_programs(command: Command) -> None:
         "line": 5,
         "severity": "error",
         "object": "EmbeddingFunction default/f",
-        "field": "spec.dashscope",
+        "field": "spec.dashscope.model",
     }
 
 

@@ -6,8 +6,10 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +38,8 @@ PASSED: Final = "demo passed"
     help="auto: a control plane on this machine, from files if there can be none. none: from files.",
 )
 @click.option("--keep", is_flag=True, help="Keep the temporary folder with data and logs.")
-def main(cluster: str, keep: bool) -> None:
+@click.option("--hold", is_flag=True, help="At the end keep everything running until Ctrl-C.")
+def main(cluster: str, keep: bool, hold: bool) -> None:
     """Show the quickstart from empty to a text search, and check every part of it.
 
     With DASHSCOPE_API_KEY in the environment the real DashScope embeds, else a stand-in on this machine.
@@ -46,7 +49,7 @@ def main(cluster: str, keep: bool) -> None:
     workspace = Path(tempfile.mkdtemp(prefix="milvus-embedding-demo-"))
     logs = False
     try:
-        _demonstrate(narrator, workspace, _binaries(narrator) if cluster == "auto" else None)
+        _demonstrate(narrator, workspace, _binaries(narrator) if cluster == "auto" else None, hold=hold)
     except DemoFailed as error:
         logs = _fail(workspace, str(error))
     except PortTakenError as error:
@@ -72,7 +75,7 @@ def _binaries(narrator: Narrator) -> Binaries | None:
         return None
 
 
-def _demonstrate(narrator: Narrator, workspace: Path, binaries: Binaries | None) -> None:
+def _demonstrate(narrator: Narrator, workspace: Path, binaries: Binaries | None, *, hold: bool) -> None:
     quickstart, scrubber = Quickstart.find(), Scrubber()
     with ExitStack() as stack:
         log = stack.enter_context((workspace / "demo.log").open("w", encoding="utf-8"))
@@ -85,11 +88,19 @@ def _demonstrate(narrator: Narrator, workspace: Path, binaries: Binaries | None)
             workspace=workspace,
             keys=keys,
             scrubber=scrubber,
+            hold=partial(_hold, narrator) if hold else lambda _: None,
         )
         if binaries is None:
             from_files.run(scene)
         else:
             in_cluster.run(scene, binaries)
+
+
+def _hold(narrator: Narrator, what: str) -> None:
+    with narrator.step("Everything keeps running: Ctrl-C ends it"):
+        narrator.show(what)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 def _changes(narrator: Narrator, quickstart: Quickstart, stack: ExitStack) -> tuple[Changes, set[str]]:

@@ -50,6 +50,7 @@ def run(scene: Scene) -> None:
             changed = milvus.changing_calls - before
             narrator.show(f"{changed} changing calls to Milvus")
             expect(changed == 0, f"the second run made {changed} changing calls to Milvus")
+        scene.hold(f"Milvus: {milvus.uri}")
 
 
 class _Applying:

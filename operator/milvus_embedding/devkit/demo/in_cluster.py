@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import milvus_embedding
 from milvus_embedding.api.kinds import KINDS
-from milvus_embedding.devkit.controlplane import Binaries, ControlPlane, ControlPlaneFailed, KubectlFailed
+from milvus_embedding.devkit.controlplane import Binaries, Binary, ControlPlane, ControlPlaneFailed, KubectlFailed
 from milvus_embedding.devkit.demo.application import show_configuration, use_collection
 from milvus_embedding.devkit.demo.narration import DemoFailed, expect
 from milvus_embedding.devkit.demo.quickstart import Quickstart
@@ -63,6 +63,9 @@ def _run(scene: Scene, binaries: Binaries) -> None:
             narrator.show(plane.kubectl("get", "milvus", "--all-namespaces").stdout)
             _check_kinds(plane, scene.quickstart)
         use_collection(narrator, milvus.uri)
+        command = f"{sys.executable} -m milvus_embedding status --kubeconfig {plane.kubeconfig}"
+        kubectl = f"{binaries.path(Binary.KUBECTL)} --kubeconfig {plane.kubeconfig}"
+        scene.hold(f"{kubectl} get milvus --all-namespaces\n{command}\nMilvus: {milvus.uri}")
 
 
 def _install(plane: ControlPlane) -> None:

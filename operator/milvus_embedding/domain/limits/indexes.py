@@ -1,5 +1,6 @@
 """Indexes: which type goes with which field, which metric, which parameters."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -34,7 +35,11 @@ def _index(index: IndexSpec, field: FieldSpec, *, is_scored: bool) -> Iterator[t
     yield from _metric(index, is_scored=is_scored)
     known = INDEX_TYPES.get(index.type.upper())
     if known is None:
-        text = f"type is {index.type}, which this version does not know: correct it, unless a newer Milvus has it"
+        near = difflib.get_close_matches(index.type.upper(), INDEX_TYPES, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        text = (
+            f"type is {index.type}, which this version does not know: correct it, unless a newer Milvus has it{meant}"
+        )
         yield ("type",), text, Grade.DOUBTFUL
         return
     if field.type not in known.fields:

@@ -38,11 +38,15 @@ def json_problems(index: IndexSpec, known: IndexType) -> Iterator[tuple[str, str
     if not casts:
         return
     if cast is None:
-        yield "json_cast_type", f"params.json_cast_type is missing, which an index on JSON needs: add {casts[0]}"
+        yield "json_cast_type", f"params.json_cast_type is missing, which an index on JSON needs: add {_one_of(casts)}"
     elif str(cast).strip().upper() not in casts:
         yield "json_cast_type", f"params.json_cast_type is {quoted(cast)}: write one of {', '.join(casts)}"
     if path is None and known is _BITMAP:
         yield "json_path", "params.json_path is missing, which an index on JSON needs: add it, as field['key']"
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
 
 
 def _together(index: IndexSpec, field: FieldSpec) -> Iterator[tuple[str, str]]:

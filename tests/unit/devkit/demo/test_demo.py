@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from milvus_embedding.devkit.controlplane import ControlPlaneUnavailable
 from milvus_embedding.devkit.demo import __main__ as demo
+from milvus_embedding.devkit.demo import from_files
 from milvus_embedding.devkit.demo.narration import DemoFailed, Narrator
 from milvus_embedding.devkit.demo.quickstart import Changes, Quickstart
 
@@ -64,7 +66,7 @@ def test_from_files_the_same_is_changed() -> None:
 
 
 def test_a_failure_is_one_sentence_and_keeps_logs_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(narrator: Narrator, workspace: Path, binaries: object) -> None:
+    def fail(narrator: Narrator, workspace: Path, binaries: object, *, hold: bool) -> None:
         (workspace / "control-plane").mkdir()
         (workspace / "control-plane" / "operator.log").write_text("what happened")
         (workspace / "data").mkdir()
@@ -83,7 +85,7 @@ def test_a_failure_is_one_sentence_and_keeps_logs_only(monkeypatch: pytest.Monke
 def test_the_text_of_an_unexpected_exception_is_in_the_log_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, hold: bool) -> None:
         raise RuntimeError("surprise")
 
     monkeypatch.setattr(demo, "_demonstrate", fail)
@@ -100,7 +102,7 @@ def test_without_a_control_plane_it_says_why_and_goes_on_from_files(monkeypatch:
 
     seen: list[object] = []
     monkeypatch.setattr(demo, "prepare", refuse)
-    monkeypatch.setattr(demo, "_demonstrate", lambda narrator, workspace, binaries: seen.append(binaries))
+    monkeypatch.setattr(demo, "_demonstrate", lambda narrator, workspace, binaries, hold: seen.append(binaries))
     ended = CliRunner().invoke(demo.main, [])
     assert ended.exit_code == 0
     assert seen == [None]
@@ -109,7 +111,7 @@ def test_without_a_control_plane_it_says_why_and_goes_on_from_files(monkeypatch:
 
 
 def test_at_the_end_nothing_is_left_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(demo, "_demonstrate", lambda narrator, workspace, binaries: None)
+    monkeypatch.setattr(demo, "_demonstrate", lambda narrator, workspace, binaries, hold: None)
     assert CliRunner().invoke(demo.main, ["--cluster", "none"]).exit_code == 0
     assert list(tmp_path.iterdir()) == []
     ended = CliRunner().invoke(demo.main, ["--cluster", "none", "--keep"])
@@ -125,3 +127,24 @@ def test_steps_are_numbered_and_timed() -> None:
     with narrator.step("Do it"):
         narrator.show("a\nb")
     assert said == ["\n1. Do it", "     a", "     b", "   done in 2.5 s"]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_asked_to_hold_it_shows_what_to_do_and_goes_on_after_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, asked: bool, tmp_path: Path
+) -> None:
+    waited: list[bool] = []
+
+    def interrupted(*_: object) -> bool:
+        waited.append(True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(from_files, "run", lambda scene: scene.hold("kubectl --kubeconfig here"))
+    monkeypatch.setattr(threading.Event, "wait", interrupted)
+    monkeypatch.setattr(demo, "_changes", lambda *_: (Changes(uri=URI), set()))
+    ended = CliRunner().invoke(demo.main, ["--cluster", "none", *(["--hold"] if asked else [])])
+    assert ended.exit_code == 0
+    assert waited == [True] * asked
+    assert ("kubectl --kubeconfig here" in ended.stdout) is asked
+    assert ended.stdout.splitlines()[-1] == demo.PASSED
+    assert list(tmp_path.iterdir()) == []
