@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from milvus_embedding.clients.milvus.port import OutcomeUnknown
 from milvus_embedding.domain.schema import LoadState
 from tests.unit.controllers.bench import Bench
-from tests.unit.controllers.changes import made
+from tests.unit.controllers.changes import approve, made
 from tests.unit.controllers.manifests import DOCS, ali, collection, connection
 from tests.unit.controllers.owners import observed, the_manuals
 
@@ -116,6 +117,30 @@ async def test_a_change_that_a_limit_is_against_is_not_made_and_all_else_is(benc
     assert "spec.properties[collection.ttl.seconds] is 'soon'" in bench.message(DOCS)
     assert bench.condition(DOCS, "Available") == ("True", "Available")
     assert made(bench) == ["create_partition"]
+
+
+async def test_a_change_without_an_answer_leaves_available_as_it_was(bench: Bench) -> None:
+    await ready(bench)
+    bench.apply(collection(partitions=["news"]))
+    bench.milvus.fail_before("create_partition", OutcomeUnknown("no answer within 13 s"))
+
+    await bench.reconcile(DOCS)
+
+    assert bench.condition(DOCS) == ("False", "OutcomeUnknown")
+    assert bench.condition(DOCS, "Available") == ("True", "Available")
+
+
+async def test_an_approved_rebuild_is_never_called_approved(bench: Bench) -> None:
+    await ready(bench)
+    bench.apply(collection(shards=2))
+    await observed(bench)
+
+    approve(bench)
+    await observed(bench)
+
+    assert bench.condition(DOCS, "PlanApproved") == ("False", "RebuildNeeded")
+    assert "this version does not make" in bench.message(DOCS, "PlanApproved")
+    assert bench.milvus.changing == []
 
 
 @pytest.mark.parametrize("database", ["default", "elsewhere"])

@@ -295,7 +295,7 @@ def _require_kept_functions(case: Case, have: Observed) -> None:
 
 def _to_wake(cause: Blocked, collection: MilvusCollection, connection: Key) -> tuple[Key, ...]:
     """The connection looks for itself as soon as one of its collections gets no answer; once for each of them."""
-    if cause.reason not in (Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED):
+    if cause.reason not in (Reason.UNREACHABLE, Reason.OUTCOME_UNKNOWN, Reason.AUTHENTICATION_FAILED):
         return ()
     ready = collection.status.condition("Ready")
     return () if ready is not None and ready.reason == cause.reason else (connection,)

@@ -42,6 +42,7 @@ _QUOTES = frozenset(
         Reason.RATE_LIMITED,
         Reason.PERMISSION_DENIED,
         Reason.UNREACHABLE,
+        Reason.OUTCOME_UNKNOWN,
         Reason.DELETION_BLOCKED,
     }
 )
