@@ -44,7 +44,9 @@ async def test_it_is_made_or_waits_or_is_refused_as_the_table_says(
     assert not [call.rpc for call in stage.log if loses(call, ttl=ttl) or interrupts(call)]
     path, class_ = expected.split(" ") if expected else ("", "")
     if change.answer == "InvalidSpec":
-        assert (stage.ready, stage.steps) == (("False", "InvalidSpec"), {}), stage.message
+        assert (stage.ready, list(stage.steps)) == (("False", "InvalidSpec"), [path]), stage.message
+        assert f"{path} " in stage.message
+        assert stage.log == []
     elif class_ in ("", "InPlace"):
         assert stage.ready[1] == (change.answer or "Ready"), stage.message
         assert bool(stage.log) == bool(class_), stage.rpcs

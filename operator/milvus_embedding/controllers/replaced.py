@@ -19,19 +19,34 @@ ABSENT = frozenset({Reason.LOST, Reason.DATABASE_NOT_FOUND, Reason.COLLECTION_NO
 ANOTHER = frozenset({Reason.OWNED_BY_OTHER, Reason.NAME_TAKEN, Reason.NOT_MATCHING, Reason.NAME_IS_ALIAS})
 
 
+_BLIND = frozenset({Reason.NOT_ALLOWED, Reason.CONNECTION_NOT_FOUND, Reason.ENDPOINT_NOT_ALLOWED})
+
+
 def owners(collections: Iterable[MilvusCollection], connection: Key) -> list[MilvusCollection]:
-    """Those that have, or had, a collection in the Milvus of this connection."""
+    """Those that have, or had, a collection in the Milvus of this connection, and see what becomes of it: one that is
+    paused or may not look says nothing for or against.
+    """
     place = (connection.namespace, connection.name)
     return [
         c
         for c in collections
-        if c.status.collection.id and not c.is_deleted and c.spec.connection_ref.resolve(c.namespace) == place
+        if c.status.collection.id
+        and not c.is_deleted
+        and (is_gone(c) or not _is_blind(c))
+        and c.spec.connection_ref.resolve(c.namespace) == place
     ]
 
 
 def is_gone(collection: MilvusCollection) -> bool:
     """Whether the last look of an object that had a collection did not find it, or another one in its place."""
     return _told(collection, ABSENT | ANOTHER)
+
+
+def _is_blind(collection: MilvusCollection) -> bool:
+    ready, available = (collection.status.condition(type_) for type_ in ("Ready", "Available"))
+    if ready is not None and ready.reason == Reason.PAUSED:
+        return True
+    return available is not None and available.status == "Unknown" and available.reason in _BLIND
 
 
 def replaced(connection: Key, world: World) -> Assertion | None:

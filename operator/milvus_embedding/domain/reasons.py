@@ -71,6 +71,7 @@ class Reason(StrEnum):
     CREDENTIAL_NOT_DELIVERED = "CredentialNotDelivered", ReasonClass.WAITING
     PROBING = "Probing", ReasonClass.WAITING
     CREATE_OUTCOME_UNKNOWN = "CreateOutcomeUnknown", ReasonClass.WAITING
+    OUTCOME_UNKNOWN = "OutcomeUnknown", ReasonClass.WAITING
     INDEX_BUILDING = "IndexBuilding", ReasonClass.WAITING
     LOADING = "Loading", ReasonClass.WAITING
     CHANGING = "Changing", ReasonClass.WAITING

@@ -29,7 +29,7 @@ Situation = Callable[[Bench], None]
 ERRORS: dict[str, tuple[MilvusError, str, float | None]] = {
     "the server is gone": (Unreachable("connection refused"), "Unreachable", 2),
     "the connection broke": (ConnectionLost("cut off"), "Unreachable", 2),
-    "no answer in time": (OutcomeUnknown("deadline"), "Unreachable", 2),
+    "no answer in time": (OutcomeUnknown("deadline"), "OutcomeUnknown", 2),
     "the login is refused": (AuthenticationFailed("no"), "AuthenticationFailed", 4),
     "a privilege is missing": (PermissionDenied("no"), "PermissionDenied", 4),
     "the database is not there": (DatabaseNotFound("no"), "DatabaseNotFound", 4),
@@ -63,7 +63,7 @@ async def test_an_error_becomes_a_reason_and_the_next_pass_heals_it(bench: Bench
     assert bench.condition(DOCS, "FunctionsResolved") == ("True", "Resolved")
     assert outcome.requeue_after == seconds
     assert outcome.backoff == (seconds is not None)
-    assert (CONNECTION in outcome.wake) == (reason in ("Unreachable", "AuthenticationFailed"))
+    assert (CONNECTION in outcome.wake) == (reason in ("Unreachable", "OutcomeUnknown", "AuthenticationFailed"))
     await bench.settle_ready(DOCS)
 
 

@@ -9,7 +9,7 @@ from tests.fakes.milvus import FakeMilvus, StoredDatabase
 from tests.unit.controllers.bench import OWNER_ID, Bench
 from tests.unit.controllers.changes import approve
 from tests.unit.controllers.conftest import MakeBench
-from tests.unit.controllers.manifests import CONNECTION, DOCS, collection, connection
+from tests.unit.controllers.manifests import CONNECTION, DOCS, ali, collection, connection
 from tests.unit.controllers.owners import observed, the_manuals
 
 NAMES = ("docs", "faq", "news")
@@ -200,3 +200,20 @@ async def test_paused_collections_count_as_they_were_last_seen(bench: Bench, pau
 
     assert bench.condition(CONNECTION) == ("False", "ServerReplaced")
     assert OWNER_ID not in bench.message(CONNECTION)
+
+
+BLIND = {
+    "one is blocked": collection(key_of("news"), functions=[ali({"functionRef": {"name": "nope"}})]),
+    "one is paused": collection(key_of("news"), paused=True),
+}
+
+
+@pytest.mark.parametrize("sentence", BLIND)
+async def test_it_is_told_although_one_of_them_cannot_follow(bench: Bench, sentence: str) -> None:
+    await three_ready(bench)
+    bench.apply(BLIND[sentence])
+    await observed(bench)
+    empty(bench)
+
+    bench.clock.advance(700)
+    await replaced(bench)

@@ -12,7 +12,6 @@ from milvus_embedding.clients.milvus.port import Milvus, MilvusError
 from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection.errors import blocked_by
 from milvus_embedding.controllers.collection.observe import is_absent
-from milvus_embedding.domain.desired import Desired
 from milvus_embedding.domain.reasons import Reason
 
 BETWEEN_LOOKS = 2.0
@@ -32,21 +31,22 @@ class Absences:
         self._clock = clock
         self._first_look: dict[Key, float] = {}
 
-    async def require_proof(self, collection: MilvusCollection, milvus: Milvus, want: Desired) -> None:
+    async def require_proof(self, collection: MilvusCollection, milvus: Milvus) -> None:
         """Returns if the object never had a collection, or if its absence is proven; else raises Blocked."""
         known = collection.status.collection.id
         if not known:
             return
+        name = collection.effective_collection_name
         try:
-            absent = await is_absent(milvus, want.database, want.name)
+            absent = await is_absent(milvus, collection.spec.database, name)
         except MilvusError as error:
-            raise blocked_by(error, doing=f"looking for collection {want.name}") from None
+            raise blocked_by(error, doing=f"looking for collection {name}") from None
         if not absent:
             self._first_look.pop(collection.key, None)
-            raise Blocked(Reason.MILVUS_ERROR, f"Milvus is of two minds whether {want.name} exists", retry_after=2)
+            raise Blocked(Reason.MILVUS_ERROR, f"Milvus is of two minds whether {name} exists", retry_after=2)
         first = self._first_look.setdefault(collection.key, self._clock())
         if self._clock() - first < BETWEEN_LOOKS:
-            raise Unproven(f"collection {want.name} is not to be seen; looking again")
+            raise Unproven(f"collection {name} is not to be seen; looking again")
 
     def forget(self, key: Key) -> None:
         self._first_look.pop(key, None)

@@ -35,15 +35,17 @@ def answer(decision: Decision, *, is_drift: bool) -> Answer:
 
 def approval(decision: Decision, *, is_drift: bool) -> Answer:
     """What PlanApproved says."""
+    rebuilds = [v.step for v in decision.verdicts if _is_rebuild(v.step.action)]
+    offered = (Permission.MIGRATION, Permission.APPROVAL)
+    if any(v.step in rebuilds and v.permission in offered for v in decision.verdicts):
+        return Answer(Reason.REBUILD_NEEDED, f"plan {decision.plan.hash} cannot be approved: {_NOT_BUILT}")
     status = decision.status
     if status is not None and status.approved:
         return Answer(Reason.APPROVED, f"plan {status.hash}")
     if decision.having(Permission.OBSERVED):
         return Answer(Reason.OBSERVED, "adoptionPolicy Observe: no plan is carried out, and none can be approved")
-    if waiting := decision.having(Permission.APPROVAL):
-        rebuilds = all(_is_rebuild(step.action) for step in waiting)
-        reason = Reason.REBUILD_NEEDED if rebuilds else Reason.AWAITING_APPROVAL
-        return Answer(reason, f"plan {decision.plan.hash}")
+    if decision.having(Permission.APPROVAL):
+        return Answer(Reason.AWAITING_APPROVAL, f"plan {decision.plan.hash}")
     return answer(decision, is_drift=is_drift)
 
 

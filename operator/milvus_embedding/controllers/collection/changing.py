@@ -29,11 +29,13 @@ from milvus_embedding.controllers.collection.pending import Pending, write_horiz
 from milvus_embedding.controllers.collection.performing import asks_provider, doing, is_record, perform
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.acts import is_unsettled
+from milvus_embedding.domain.limits.breach import Breach
 from milvus_embedding.domain.planning.acting import next_act
 from milvus_embedding.domain.planning.acts import Act, AddFunction, AlterAlias, AlterFunction, DropAlias
 from milvus_embedding.domain.planning.approval import UnderWay, completes
 from milvus_embedding.domain.planning.capabilities import Capabilities
 from milvus_embedding.domain.planning.deciding import STEPS_SHOWN, Decision, decide
+from milvus_embedding.domain.planning.limited import limited
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.planner import plan
 from milvus_embedding.domain.planning.steps import Generations
@@ -54,6 +56,7 @@ class Told:
     done: list[str] = field(default_factory=list)
     said: list[Note] = field(default_factory=list)
     is_drift: bool = False
+    looked: bool = False
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -70,7 +73,7 @@ class Told:
 class Case:
     """A collection and everything that is decided by. `known_id`: the id that counts as ours, None if it never had one.
     `is_newborn`: made and read back in this very pass. `require_delivered` raises Blocked while the key of a function
-    is not in Milvus yet.
+    is not in Milvus yet. `breaches`: what no Milvus takes of the spec.
     """
 
     collection: MilvusCollection
@@ -85,6 +88,7 @@ class Case:
     approved: Collection[str]
     is_ours: Callable[[Description], bool]
     require_delivered: Callable[[str], None]
+    breaches: tuple[Breach, ...] = ()
 
     async def confirm(self) -> None:
         """Directly before an act: neither the object nor its connection was changed or paused. Raises Stale or
@@ -134,7 +138,7 @@ class Changes:
         spec = case.collection.spec
         known = Generations(known_id=case.known_id)
         return decide(
-            plan(case.subject.want, have, case.capabilities, generations=known),
+            limited(plan(case.subject.want, have, case.capabilities, generations=known), case.breaches),
             spec.change_policy,
             drift_policy=spec.drift_policy,
             was_ready_at_generation=case.was_equal,

@@ -15,6 +15,7 @@ from milvus_embedding.controllers.collection.changing import Case, Changes, Told
 from milvus_embedding.controllers.collection.converge import Converge, Subject, newborn
 from milvus_embedding.controllers.collection.database import observed
 from milvus_embedding.controllers.collection.deletion.deletions import Deletions
+from milvus_embedding.controllers.collection.glance import Glance
 from milvus_embedding.controllers.collection.judging import AT_ONCE, judged, was_equal
 from milvus_embedding.controllers.collection.losing import accepts, is_replacing, loss
 from milvus_embedding.controllers.collection.losses import Losses, Toll
@@ -36,6 +37,8 @@ from milvus_embedding.controllers.embedding import require_delivered
 from milvus_embedding.controllers.gateway import Gateway
 from milvus_embedding.controllers.replaced import ABSENT, is_gone
 from milvus_embedding.domain.desired import Desired
+from milvus_embedding.domain.limits.breach import Grade
+from milvus_embedding.domain.limits.check import sentences
 from milvus_embedding.domain.ownership import ADOPTED, UID, Owner
 from milvus_embedding.domain.planning.approval import UnderWay, approvals
 from milvus_embedding.domain.planning.capabilities import capabilities
@@ -71,6 +74,7 @@ class CollectionController:
         self._deletions = deletions
         self._ownership = ownership
         self._losses = losses
+        self._glance = Glance(gateway=gateway, absences=absences)
         self._observing = Observing(converge=converge, changes=changes, absences=absences, ownership=ownership)
 
     async def reconcile(self, resource: MilvusCollection, world: World) -> Outcome:
@@ -81,13 +85,21 @@ class CollectionController:
         except Held as held:
             return Outcome(status=report.held(resource, held.ready))
         except Blocked as cause:
-            draft = report.blocked(resource, cause, resolved=resolves_functions(cause))
-            return Outcome(status=draft, requeue_after=cause.retry_after)
+            return await self._blind(resource, world, cause, resolved=resolves_functions(cause))
         told = Told()
         try:
             outcome = await self._pursue(resource, resolved, world, told)
             return dataclasses.replace(outcome, wake=(*told.woken, *outcome.wake), notes=told.notes)
         except Blocked as cause:
+            if not told.looked:
+                outcome = await self._blind(resource, world, cause, resolved=True)
+                again = self._patience.retry_after(resource.key, resource.metadata.generation, cause)
+                return dataclasses.replace(
+                    outcome,
+                    requeue_after=again if outcome.requeue_after == cause.retry_after else outcome.requeue_after,
+                    backoff=cause.retry_after is not None and not cause.shared,
+                    wake=(*_to_wake(cause, resource, resolved.connection.key), *outcome.wake),
+                )
             unequal = cause.differences if isinstance(cause, NotMatching) else ()
             lost = self._lost_by(resource, resolved.connection.key, cause, world)
             return Outcome(
@@ -98,6 +110,24 @@ class CollectionController:
                 wake=(*told.woken, *_to_wake(cause, resource, resolved.connection.key), *lost.wake),
                 quiet=lost.quiet,
             )
+
+    async def _blind(
+        self, collection: MilvusCollection, world: World, cause: Blocked, *, resolved: bool | None
+    ) -> Outcome:
+        """Blocked before anything was looked at."""
+        seen = await self._glance.look(collection, world)
+        toll = Toll()
+        if seen.connection is not None and seen.cause is not None:
+            toll = self._lost_by(collection, seen.connection, seen.cause, world)
+        elif seen.connection is not None:
+            self._losses.present(collection.key, seen.connection)
+        again = [seconds for seconds in (cause.retry_after, seen.retry_after) if seconds is not None]
+        return Outcome(
+            status=report.blocked(collection, cause, resolved=resolved, available=seen.available),
+            requeue_after=min(again, default=None),
+            wake=toll.wake,
+            quiet=toll.quiet,
+        )
 
     async def forget(self, key: Key) -> None:
         self._pending.settle(key)
@@ -120,20 +150,22 @@ class CollectionController:
             schema=self._stamped(collection, want),
             circuit=resolved.circuit,
         )
-        case = self._case(collection, connection, world, subject)
+        case = self._case(collection, resolved, world, subject)
         heir = heir_of(collection, self._ownership)
         if collection.spec.adoption_policy is AdoptionPolicy.OBSERVE:
+            told.looked = True
             outcome = await self._observing.look(case, connection)
             self._losses.present(collection.key, connection.key)
             return outcome
         require_functions(connection, want)
+        told.looked = True
         if heir is not None:
             return await self._hand_over(case, heir)
-        have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
+        have = await self._observed(collection, subject, resolved)
         if (held := await self._deletions.hold(collection, have.description if have else None, world)) is not None:
             return held
         if have is None:
-            await self._absences.require_proof(collection, subject.milvus, want)
+            await self._absences.require_proof(collection, subject.milvus)
             if case.known_id is not None and not is_replacing(collection, case.approved):
                 return self._lost(case, None)
             have = await self._create(case, resolved, told)
@@ -159,8 +191,21 @@ class CollectionController:
         self._patience.forget(collection.key)
         return judged(case, result, next_chance=self._changes.next_chance)
 
+    async def _observed(self, collection: MilvusCollection, subject: Subject, resolved: Resolved) -> Observed | None:
+        """No database is made for a collection that cannot be. Raises Blocked."""
+        observe = partial(self._converge.observe, subject)
+        if not resolved.invalid:
+            return await observed(collection, subject.milvus, observe)
+        try:
+            return await observe()
+        except Blocked as cause:
+            if cause.reason is Reason.DATABASE_NOT_FOUND and not collection.status.collection.id:
+                _require_valid(resolved)
+            raise
+
     async def _create(self, case: Case, resolved: Resolved, told: Told) -> Observed:
         subject = case.subject
+        _require_valid(resolved)
         if resolved.is_unsure:
             text = f"connection {resolved.connection.name} does not know the version of its Milvus yet"
             raise Blocked(Reason.UNREACHABLE, text, retry_after=2)
@@ -172,8 +217,8 @@ class CollectionController:
         told.woken += await self._converge.create(subject)
         return await self._converge.complete(subject, newborn(subject.schema, subject.want.name))
 
-    def _case(self, collection: MilvusCollection, connection: MilvusConnection, world: World, subject: Subject) -> Case:
-        equal = was_equal(collection)
+    def _case(self, collection: MilvusCollection, resolved: Resolved, world: World, subject: Subject) -> Case:
+        connection, equal = resolved.connection, was_equal(collection)
         annotation = collection.metadata.annotations.get(APPROVED_PLAN)
         policy = collection.spec.change_policy
         return Case(
@@ -188,6 +233,7 @@ class CollectionController:
             approved=approvals(policy, annotation, was_ready_at_generation=equal),
             is_ours=partial(self._ownership.is_ours, collection),
             require_delivered=partial(require_delivered, collection=collection, connection=connection, world=world),
+            breaches=resolved.invalid,
         )
 
     def _lost(self, case: Case, have: Observed | None) -> Outcome:
@@ -206,7 +252,7 @@ class CollectionController:
     async def _hand_over(self, case: Case, heir: Owner) -> Outcome:
         have = await self._converge.observe(case.subject)
         if have is None:
-            await self._absences.require_proof(case.collection, case.subject.milvus, case.subject.want)
+            await self._absences.require_proof(case.collection, case.subject.milvus)
             raise nothing_to_hand_over(case.collection)
         self._absences.forget(case.collection.key)
         if case.known_id not in (None, have.id) and case.is_ours(have.description):
@@ -221,6 +267,11 @@ class CollectionController:
 def _connection_of(collection: MilvusCollection) -> Key:
     namespace, name = collection.spec.connection_ref.resolve(collection.namespace)
     return Key(MilvusConnection.KIND, namespace, name)
+
+
+def _require_valid(resolved: Resolved) -> None:
+    if text := sentences(resolved.invalid, Grade.INVALID):
+        raise Blocked(Reason.INVALID_SPEC, text)
 
 
 def _is_own_creation(collection: MilvusCollection, have: Observed) -> bool:
@@ -245,7 +296,7 @@ def _require_kept_functions(case: Case, have: Observed) -> None:
 
 def _to_wake(cause: Blocked, collection: MilvusCollection, connection: Key) -> tuple[Key, ...]:
     """The connection looks for itself as soon as one of its collections gets no answer; once for each of them."""
-    if cause.reason not in (Reason.UNREACHABLE, Reason.AUTHENTICATION_FAILED):
+    if cause.reason not in (Reason.UNREACHABLE, Reason.OUTCOME_UNKNOWN, Reason.AUTHENTICATION_FAILED):
         return ()
     ready = collection.status.condition("Ready")
     return () if ready is not None and ready.reason == cause.reason else (connection,)

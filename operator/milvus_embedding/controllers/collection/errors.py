@@ -6,6 +6,7 @@ queue makes them longer when it goes on, and patience.py when it goes on for lon
 
 from milvus_embedding.clients.milvus.port import (
     AuthenticationFailed,
+    ConnectionLost,
     DatabaseNotFound,
     MilvusError,
     OutcomeUnknown,
@@ -38,11 +39,14 @@ _PROVIDER = {
 def blocked_by(error: MilvusError, *, doing: str) -> Blocked:
     """`doing` is a verb phrase for the message, for instance "creating collection docs"."""
     match error:
+        case ConnectionLost():
+            text = f"{doing}: the connection broke; looking again what became of it ({error})"
+            return Blocked(Reason.UNREACHABLE, text, retry_after=SOON)
         case Unreachable():
             return Blocked(Reason.UNREACHABLE, f"Milvus does not answer: {error}", retry_after=SOON)
         case OutcomeUnknown():
             text = f"{doing}: no answer in time; looking again what became of it ({error})"
-            return Blocked(Reason.UNREACHABLE, text, retry_after=SOON)
+            return Blocked(Reason.OUTCOME_UNKNOWN, text, retry_after=SOON)
         case AuthenticationFailed():
             return Blocked(Reason.AUTHENTICATION_FAILED, f"Milvus refuses the login: {error}", retry_after=STEADY)
         case PermissionDenied():

@@ -8,6 +8,8 @@ from milvus_embedding.controllers.base import Outcome
 from milvus_embedding.controllers.collection import report
 from milvus_embedding.controllers.collection.changing import Case, Result
 from milvus_embedding.domain.conditions import Draft
+from milvus_embedding.domain.limits.breach import Grade
+from milvus_embedding.domain.limits.check import sentences
 from milvus_embedding.domain.reasons import Reason
 
 AT_ONCE = 0.01
@@ -30,7 +32,8 @@ def judged(case: Case, result: Result, *, next_chance: Callable[[Key], float | N
     """`next_chance`: the seconds after which a contested path may be repaired again."""
     collection, want, have, decision = case.collection, case.subject.want, result.have, result.decision
     if not decision.plan.steps:
-        return Outcome(status=report.in_sync(collection, want, have))
+        remark = sentences(case.breaches, Grade.INVALID)
+        return Outcome(status=report.in_sync(collection, want, have, remark=remark))
     if case.was_equal and collection.spec.drift_policy is DriftPolicy.IGNORE:
         return Outcome(status=report.in_sync(collection, want, have, as_=Reason.DRIFT_IGNORED))
     draft = report.planned(collection, want, have, decision, is_drift=case.was_equal)

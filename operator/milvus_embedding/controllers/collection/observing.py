@@ -39,7 +39,7 @@ class Observing:
         collection, subject = case.collection, case.subject
         have = await self._converge.observe(subject)
         if have is None:
-            await self._absences.require_proof(collection, subject.milvus, subject.want)
+            await self._absences.require_proof(collection, subject.milvus)
             text = f"collection {subject.want.name} is not in Milvus, and adoptionPolicy Observe creates nothing"
             raise Blocked(Reason.COLLECTION_NOT_FOUND, text, retry_after=OTHERS_AGAIN)
         self._absences.forget(collection.key)

@@ -17,6 +17,7 @@ LONG_PAUSE = 60.0
 _ENDS_BY_ITSELF = frozenset(
     {
         Reason.UNREACHABLE,
+        Reason.OUTCOME_UNKNOWN,
         Reason.AUTHENTICATION_FAILED,
         Reason.CREATE_OUTCOME_UNKNOWN,
         Reason.INDEX_BUILDING,

@@ -42,6 +42,7 @@ _QUOTES = frozenset(
         Reason.RATE_LIMITED,
         Reason.PERMISSION_DENIED,
         Reason.UNREACHABLE,
+        Reason.OUTCOME_UNKNOWN,
         Reason.DELETION_BLOCKED,
     }
 )
@@ -57,9 +58,14 @@ _WELL = {
 }
 
 
-def in_sync(collection: MilvusCollection, want: Desired, have: Observation, *, as_: Reason = Reason.READY) -> Draft:
-    """Read back and equal, or different in ways that driftPolicy Ignore passes over. `as_` is one of _WELL."""
-    ready = true("Ready", as_, f"collection {want.database}.{want.name} {_WELL[as_]}")
+def in_sync(
+    collection: MilvusCollection, want: Desired, have: Observation, *, as_: Reason = Reason.READY, remark: str = ""
+) -> Draft:
+    """Read back and equal, or different in ways that driftPolicy Ignore passes over. `as_` is one of _WELL. `remark`:
+    what would be refused if it were made anew.
+    """
+    text = f"collection {want.database}.{want.name} {_WELL[as_]}"
+    ready = true("Ready", as_, f"{text}; a new one would not be made: {remark}" if remark else text)
     wanted = {f.name for f in want.schema.functions}
     conditions = [
         ready,
@@ -151,9 +157,16 @@ def plan(decision: Decision) -> Mapping[str, object] | None:
 
 
 def blocked(
-    collection: MilvusCollection, cause: Blocked, *, resolved: bool | None, unequal: Sequence[Difference] = ()
+    collection: MilvusCollection,
+    cause: Blocked,
+    *,
+    resolved: bool | None,
+    unequal: Sequence[Difference] = (),
+    available: Assertion | None = None,
 ) -> Draft:
-    """Something keeps the pass from going on. `resolved`: whether the functions did, None if that was not looked at."""
+    """Something keeps the pass from going on. `resolved`: whether the functions did, None if that was not looked at.
+    `available`: what a glance at the collection found all the same.
+    """
     cause = _as_told_before(collection, cause)
     ready = false("Ready", cause.reason, cause.message)
     kept = {c.type: c for c in _former(collection)}
@@ -162,7 +175,7 @@ def blocked(
         kept["FunctionsResolved"] = true("FunctionsResolved", Reason.RESOLVED)
     elif resolved is not None:
         kept["FunctionsResolved"] = false("FunctionsResolved", cause.reason, cause.message)
-    kept["Available"] = _availability(kept.get("Available"), cause)
+    kept["Available"] = available or _availability(kept.get("Available"), cause)
     for type_ in _UNFINISHED.get(cause.reason, ()):
         kept[type_] = false(type_, cause.reason, cause.message)
     fields = _kept_fields(collection)

@@ -11,7 +11,7 @@ from milvus_embedding.controllers.paused import paused_ready
 from milvus_embedding.controllers.references import connection_for_collections
 from milvus_embedding.controllers.unsupported import refuse_unsupported
 from milvus_embedding.domain.desired import Desired, DimensionDiffers, InvalidSpec, desired
-from milvus_embedding.domain.limits.breach import Grade
+from milvus_embedding.domain.limits.breach import Breach, Grade
 from milvus_embedding.domain.limits.check import breaches, sentences
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import FunctionKind
@@ -21,12 +21,14 @@ from milvus_embedding.domain.versions import lacks_functions, parse
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """`lacks`: what the server's version does not take, so that no collection can be made there; `is_unsure`: that
-    version is not known yet, and matters.
+    version is not known yet, and matters. `invalid`: what no Milvus takes. None of it is against a collection that
+    exists: what Milvus has it has taken.
     """
 
     connection: MilvusConnection
     want: Desired
     lacks: str
+    invalid: tuple[Breach, ...]
     is_unsure: bool
     circuit: tuple[object, ...]
 
@@ -51,8 +53,6 @@ def resolve(collection: MilvusCollection, world: World) -> Resolved:
         text = f"spec.properties: {', '.join(reserved)} belong(s) to the operator; remove it"
         raise Blocked(Reason.INVALID_SPEC, text)
     found = breaches(collection.spec, version=parse(connection.status.server_version))
-    if text := sentences(found, Grade.INVALID):
-        raise Blocked(Reason.INVALID_SPEC, text)
     resolved = embeddings(collection, connection, world)
     try:
         want = desired(collection.spec, name=collection.effective_collection_name, embeddings=resolved)
@@ -62,7 +62,9 @@ def resolve(collection: MilvusCollection, world: World) -> Resolved:
     keys = sorted((embedding.label or "", embedding.model.name) for embedding in resolved.values())
     lacks = sentences(found, Grade.UNSUPPORTED)
     is_unsure = not connection.status.server_version and any(breach.since for breach in found)
-    return Resolved(connection, want, lacks, is_unsure, (connection.key, connection.status.config.hash, *keys))
+    invalid = tuple(breach for breach in found if breach.grade is Grade.INVALID)
+    circuit = (connection.key, connection.status.config.hash, *keys)
+    return Resolved(connection, want, lacks, invalid, is_unsure, circuit)
 
 
 def require_reachable(connection: MilvusConnection) -> None:

@@ -193,4 +193,7 @@ def _steps(preview: Preview) -> Iterator[PlannedStep]:
 
 
 def _fate(judged: Judged) -> Fate:
-    return _FATES.get(judged.permission, Fate.HELD)
+    """No approval makes a rebuild in this version, so none is asked for."""
+    fate = _FATES.get(judged.permission, Fate.HELD)
+    is_offered = fate is Fate.WAITS and judged.step.action in _REBUILDS
+    return Fate.UNSUPPORTED if is_offered else fate

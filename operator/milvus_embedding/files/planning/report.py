@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from milvus_embedding.api.collection import ChangeClass
 from milvus_embedding.files.planning.configuration import ConfigurationPlan, LabelChange, LabelPlan
 from milvus_embedding.files.planning.planned import CollectionPlan, Fate, Outcome, Planned, PlannedStep
 
@@ -117,7 +118,7 @@ def _collection(plan: CollectionPlan, paint: Paint) -> Iterator[str]:
         yield from _step(step, paint)
     if plan.estimate is not None:
         yield f"  cost of the rebuild: {_estimate(plan)}"
-    if plan.count(Fate.WAITS):
+    if plan.count(Fate.WAITS) and plan.class_ is not ChangeClass.REBUILD:
         yield f"  plan {plan.hash}: approve it in spec.changePolicy.approvedPlan, or by"
         yield f"  kubectl -n {plan.namespace} annotate mcol {plan.name} embedding.milvus.io/approved-plan={plan.hash}"
 
