@@ -20,6 +20,7 @@ from milvus_embedding.controllers.collection.losing import accepts, is_replacing
 from milvus_embedding.controllers.collection.losses import Losses, Toll
 from milvus_embedding.controllers.collection.observing import Observing
 from milvus_embedding.controllers.collection.ownership import NotMatching, Ownership, Stamped, may_adopt
+from milvus_embedding.controllers.collection.partition_rows import rows_lost
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -157,7 +158,8 @@ class CollectionController:
             told.woken.append(connection.key)
         result = await self._changes.carry_out(case, have, told)
         self._patience.forget(collection.key)
-        return judged(case, result, next_chance=self._changes.next_chance)
+        rows = await rows_lost(case, result)
+        return judged(case, result, rows=rows, next_chance=self._changes.next_chance)
 
     async def _create(self, case: Case, resolved: Resolved, told: Told) -> Observed:
         subject = case.subject
