@@ -83,9 +83,10 @@ class FakeMilvus(Alterations, Milvus):
             seen = set(partitions) or set(stored.partitions) - stored.released_partitions
             return sum(number for partition, number in stored.rows.items() if partition in seen)
 
-    async def estimate_rows(self, database: str, name: str) -> int:
-        async with self._call(Call("estimate_rows", database, name)):
-            return sum(self._find(database, name).rows.values())
+    async def estimate_rows(self, database: str, name: str, *, partition: str | None = None) -> int:
+        async with self._call(Call("estimate_rows", database, name, partition)):
+            rows = self._find(database, name).rows
+            return sum(rows.values()) if partition is None else rows.get(partition, 0)
 
     async def list_replicas(self, database: str, name: str) -> Sequence[str]:
         async with self._call(Call("list_replicas", database, name)):

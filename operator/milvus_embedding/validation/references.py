@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from milvus_embedding.api.annotations import RELEASE_TO
 from milvus_embedding.api.collection import MilvusCollection
 from milvus_embedding.api.connection import Delivery, MilvusConnection
 from milvus_embedding.api.credential import EmbeddingCredential
@@ -288,6 +289,11 @@ def _name_conflicts(inventory: Inventory) -> Iterator[Finding]:
         wanted += [(("spec", "aliases", at), alias) for at, alias in enumerate(collection.spec.aliases)]
         for path, name in wanted:
             holder = taken.setdefault((place, collection.spec.database, name), collection)
-            if holder is not collection:
+            if holder is not collection and not (_hands_over(holder, collection) or _hands_over(collection, holder)):
                 message = f"the name {name} is wanted by {holder.key} too, in the same database: choose another name"
                 yield Finding(collection.key, path, message)
+
+
+def _hands_over(former: MilvusCollection, heir: MilvusCollection) -> bool:
+    """Whether what both want passes from one to the other."""
+    return former.metadata.annotations.get(RELEASE_TO) == f"{heir.namespace}/{heir.name}"

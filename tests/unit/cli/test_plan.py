@@ -1,5 +1,6 @@
 """`plan`: what apply would do, against an embedded Milvus; nothing is changed by it."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pymilvus import MilvusClient
 
 from milvus_embedding.devkit.dashscope import DashScopeStandIn
 from milvus_embedding.devkit.milvus import EmbeddedMilvus
@@ -218,7 +220,7 @@ def test_the_text_is_for_people(command: Command, manifests: Path, milvus: Embed
     ended = command("plan", "-f", manifests, "--milvus", milvus.uri)
     assert ended.status == 3
     assert "\n  ? Disruptive  spec.properties[mmap.enabled]: absent -> true (waits for an approval)\n" in ended.out
-    assert "\n  kubectl -n search annotate mcol docs embedding.milvus.io/approved-plan=" in ended.out
+    assert "\n  kubectl -n search annotate --overwrite mcol docs embedding.milvus.io/approved-plan=" in ended.out
     assert ended.out.splitlines()[-1] == "Plan: 1 waiting for an approval."
     assert "\x1b" not in ended.out
 
@@ -238,3 +240,18 @@ def test_a_pattern_of_endpoints_that_is_none_is_refused_before_anything_is_asked
 
     assert ended.status == 1
     assert "without scheme and path" in ended.err
+
+
+@pytest.mark.usefixtures("applied")
+def test_dropping_a_partition_says_how_many_rows_go_with_it(
+    plan: Plan, command: Command, manifests: Path, milvus: EmbeddedMilvus
+) -> None:
+    edit(manifests, "MilvusCollection", lambda spec: spec.update(partitions=["us"]))
+    assert command("apply", "-f", manifests, "--milvus", milvus.uri).status == 0
+    with contextlib.closing(MilvusClient(milvus.uri)) as client:
+        client.insert("docs", [{"id": n, "document": "text"} for n in range(5)], partition_name="us")
+        client.flush("docs")
+    edit(manifests, "MilvusCollection", lambda spec: spec.update(partitions=[], changePolicy={"destructive": "Manual"}))
+    [step] = plan()[1]["collections"][0]["steps"]
+    assert (step["action"], step["losesRows"]) == ("DropPartition", 5)
+    assert "\n      loses about 5 rows\n" in command("plan", "-f", manifests, "--milvus", milvus.uri).out

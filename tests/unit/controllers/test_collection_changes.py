@@ -509,3 +509,28 @@ async def test_an_approval_covers_more_steps_than_a_status_has_room_for(bench: B
     assert bench.condition(DOCS) == ("True", "Ready")
     assert made(bench) == ["drop_partition"] * 150
     assert stored.partitions == ["_default"]
+
+
+async def test_who_approves_dropping_a_partition_is_told_how_many_rows_go_with_it(bench: Bench) -> None:
+    change, policy = CHANGES["a partition removed"], {"changePolicy": {"destructive": "Manual"}}
+    stored = await standing(bench, change, **policy)
+    stored.rows["news"] = 5
+    change_spec(bench, change, **policy)
+    await bench.settle()
+
+    assert bench.condition(DOCS) == ("False", "AwaitingApproval")
+    assert "about 5 rows would go with partition news" in bench.message(DOCS)
+    assert plan_of(bench)["estimate"] == {"rows": 5}
+    stored.rows["news"] = 6
+    await quiet(bench)
+
+
+async def test_rows_that_milvus_does_not_tell_are_called_unknown(bench: Bench) -> None:
+    change, policy = CHANGES["a partition removed"], {"changePolicy": {"destructive": "Manual"}}
+    await standing(bench, change, **policy)
+    bench.milvus.fail_before("estimate_rows", *[PermissionDenied("no")] * 100)
+    change_spec(bench, change, **policy)
+    await bench.settle()
+
+    assert "an unknown number of rows would go with partition news" in bench.message(DOCS)
+    assert "estimate" not in plan_of(bench)

@@ -326,3 +326,12 @@ def test_an_invalid_object_is_not_looked_up_in() -> None:
     assert [(problem.file, problem.check, problem.severity) for problem in problems] == [
         ("a", Check.SCHEMA, Severity.ERROR),
     ]
+
+
+def test_what_is_handed_over_may_be_wanted_by_both() -> None:
+    former = changed(COLLECTION, {"metadata.annotations": {"embedding.milvus.io/release-to": "search/other"}})
+    heir = changed(COLLECTION, {"metadata.name": "other", "spec.collectionName": "docs"})
+    third = changed(COLLECTION, {"metadata.name": "third", "spec.collectionName": "docs"})
+    assert not [p for p in _check(CONNECTION, former, heir) if "wanted by" in p.message]
+    assert not [p for p in _check(CONNECTION, heir, former) if "wanted by" in p.message]
+    assert [p for p in _check(CONNECTION, former, heir, third) if "wanted by" in p.message]

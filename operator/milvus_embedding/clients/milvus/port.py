@@ -135,9 +135,9 @@ class Milvus(Protocol):
         loaded, or a partition that is named. Never the statistics, which are no evidence.
         """
 
-    async def estimate_rows(self, database: str, name: str) -> int:
-        """By the server's statistics, whether it is loaded or not. An estimate: deleted rows may be counted, new ones
-        not. Good for telling what something costs, never as evidence.
+    async def estimate_rows(self, database: str, name: str, *, partition: str | None = None) -> int:
+        """Of the collection or of one partition, by the server's statistics, whether it is loaded or not. An estimate:
+        deleted rows may be counted, new ones not. Good for telling what something costs, never as evidence.
         """
 
     async def list_replicas(self, database: str, name: str) -> Sequence[str]:

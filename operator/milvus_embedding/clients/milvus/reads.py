@@ -103,11 +103,16 @@ class Reads(Rpc):
             raise Rejected(f"Milvus answered a count of {name} without a number.", UNCLASSIFIED)
         return number
 
-    async def estimate_rows(self, database: str, name: str) -> int:
-        pb = await load()
-        request = pb.milvus.GetCollectionStatisticsRequest(db_name=database, collection_name=name)
-        reply_type = pb.milvus.GetCollectionStatisticsResponse
-        response = await self._read("GetCollectionStatistics", request, database, reply_type)
+    async def estimate_rows(self, database: str, name: str, *, partition: str | None = None) -> int:
+        pb = (await load()).milvus
+        if partition is None:
+            request = pb.GetCollectionStatisticsRequest(db_name=database, collection_name=name)
+            reply_type = pb.GetCollectionStatisticsResponse
+            response = await self._read("GetCollectionStatistics", request, database, reply_type)
+        else:
+            request = pb.GetPartitionStatisticsRequest(db_name=database, collection_name=name, partition_name=partition)
+            reply_type = pb.GetPartitionStatisticsResponse
+            response = await self._read("GetPartitionStatistics", request, database, reply_type)
         told = {pair.key: pair.value for pair in response.stats}.get(_ROW_COUNT, "")
         if not told.isdigit():
             raise Rejected(f"Milvus has no row count in the statistics of {name}.", UNCLASSIFIED)

@@ -8,6 +8,7 @@ from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass
 from milvus_embedding.domain.planning.deciding import Decision, Permission, Verdict
+from milvus_embedding.domain.planning.estimate import about, dropped_partitions
 from milvus_embedding.domain.planning.steps import Action, Step
 from milvus_embedding.domain.reasons import Reason
 
@@ -25,12 +26,15 @@ class Answer:
     message: str
 
 
-def answer(decision: Decision, *, is_drift: bool) -> Answer:
-    """For a plan with steps. `is_drift`: the spec was equal before, so somebody else changed something."""
+def answer(decision: Decision, *, is_drift: bool, rows: int | None = None) -> Answer:
+    """For a plan with steps. `is_drift`: the spec was equal before, so somebody else changed something. `rows`: of the
+    partitions that would be dropped, None if that is not known.
+    """
     reason, why = _for_all(decision, is_drift=is_drift)
     if is_drift and reason not in (Reason.DRIFT_CONTESTED, Reason.CHANGING):
         reason = Reason.DRIFTED
-    return Answer(reason, f"{_listed(decision)}; {why}" if why else _listed(decision))
+    said = (_listed(decision), _loses(decision, rows), why)
+    return Answer(reason, "; ".join(part for part in said if part))
 
 
 def approval(decision: Decision, *, is_drift: bool) -> Answer:
@@ -69,6 +73,12 @@ def _for_all(decision: Decision, *, is_drift: bool) -> tuple[Reason, str]:
     if reported := by[Permission.REPORTED]:
         return Reason.DRIFTED, reported[0].reason
     return Reason.CHANGING, "it is carried out"
+
+
+def _loses(decision: Decision, rows: int | None) -> str:
+    if decision.having(Permission.OBSERVED) or not (dropped := dropped_partitions(decision.plan)):
+        return ""
+    return f"{about(rows)} would go with partition{'' if len(dropped) == 1 else 's'} {', '.join(dropped[:PATHS_SHOWN])}"
 
 
 def _unsupported(verdict: Verdict) -> Reason:

@@ -21,6 +21,7 @@ from milvus_embedding.controllers.collection.losing import accepts, is_replacing
 from milvus_embedding.controllers.collection.losses import Losses, Toll
 from milvus_embedding.controllers.collection.observing import Observing
 from milvus_embedding.controllers.collection.ownership import NotMatching, Ownership, Stamped, may_adopt
+from milvus_embedding.controllers.collection.partition_rows import rows_lost
 from milvus_embedding.controllers.collection.patience import Patience
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
@@ -189,7 +190,8 @@ class CollectionController:
             told.woken.append(connection.key)
         result = await self._changes.carry_out(case, have, told)
         self._patience.forget(collection.key)
-        return judged(case, result, next_chance=self._changes.next_chance)
+        rows = await rows_lost(case, result)
+        return judged(case, result, rows=rows, next_chance=self._changes.next_chance)
 
     async def _observed(self, collection: MilvusCollection, subject: Subject, resolved: Resolved) -> Observed | None:
         """No database is made for a collection that cannot be. Raises Blocked."""

@@ -28,15 +28,17 @@ def was_equal(collection: MilvusCollection) -> bool:
     return drifted.reason in (Reason.NO_DRIFT, Reason.DRIFTED)
 
 
-def judged(case: Case, result: Result, *, next_chance: Callable[[Key], float | None]) -> Outcome:
-    """`next_chance`: the seconds after which a contested path may be repaired again."""
+def judged(case: Case, result: Result, *, rows: int | None, next_chance: Callable[[Key], float | None]) -> Outcome:
+    """`rows` are those of the partitions that the plan drops, None if unknown. `next_chance`: the seconds after which
+    a contested path may be repaired again.
+    """
     collection, want, have, decision = case.collection, case.subject.want, result.have, result.decision
     if not decision.plan.steps:
         remark = sentences(case.breaches, Grade.INVALID)
         return Outcome(status=report.in_sync(collection, want, have, remark=remark))
     if case.was_equal and collection.spec.drift_policy is DriftPolicy.IGNORE:
         return Outcome(status=report.in_sync(collection, want, have, as_=Reason.DRIFT_IGNORED))
-    draft = report.planned(collection, want, have, decision, is_drift=case.was_equal)
+    draft = report.planned(collection, want, have, decision, is_drift=case.was_equal, rows=rows)
     return Outcome(status=draft, requeue_after=_again(case, result, draft, next_chance))
 
 

@@ -80,10 +80,16 @@ def in_sync(
 
 
 def planned(
-    collection: MilvusCollection, want: Desired, have: Observation, decision: Decision, *, is_drift: bool
+    collection: MilvusCollection,
+    want: Desired,
+    have: Observation,
+    decision: Decision,
+    *,
+    is_drift: bool,
+    rows: int | None = None,
 ) -> Draft:
-    """Read back and different: something waits, is refused or under way."""
-    told = answer(decision, is_drift=is_drift)
+    """Read back and different: something waits, is refused or under way. `rows`: of partitions to be dropped."""
+    told = answer(decision, is_drift=is_drift, rows=rows)
     steps = differences(decision)
     known = {f.name for f in collection.status.functions}
     wanted = {f.name for f in want.schema.functions}
@@ -97,7 +103,7 @@ def planned(
         _drifted(told, is_drift=is_drift),
         _plan_approved(decision, is_drift=is_drift),
     ]
-    fields = _seen(want, have) | {"plan": plan(decision)}
+    fields = _seen(want, have) | {"plan": plan(decision, rows=rows)}
     if is_drift:
         fields["drift"] = [_entry(s.path, want=s.after, have=s.before) for s in steps[:_DRIFT_SHOWN]]
     return _draft(collection, conditions, fields)
@@ -151,9 +157,12 @@ def lost(collection: MilvusCollection, what: str, decision: Decision) -> Draft:
     return _draft(collection, conditions, {**draft.fields, "plan": plan(decision)})
 
 
-def plan(decision: Decision) -> Mapping[str, object] | None:
+def plan(decision: Decision, *, rows: int | None = None) -> Mapping[str, object] | None:
     """status.plan, None without steps."""
-    return decision.status.to_yaml() if decision.status is not None else None
+    if decision.status is None:
+        return None
+    costs = {} if rows is None else {"estimate": {"rows": rows}}
+    return {**decision.status.to_yaml(), **costs}
 
 
 def blocked(

@@ -3,6 +3,7 @@
 Everything up to the decision is the operator's own: resolving, looking, ownership, the plan, what may be done.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from milvus_embedding.api.collection import AdoptionPolicy, ChangeClass, ChangePolicy, DriftPolicy, PlanEstimate
@@ -12,6 +13,7 @@ from milvus_embedding.controllers.blocked import Blocked
 from milvus_embedding.controllers.collection.changing import Case, Changes, Result, Told
 from milvus_embedding.controllers.collection.contests import Contests
 from milvus_embedding.controllers.collection.converge import Converge, Subject
+from milvus_embedding.controllers.collection.partition_rows import rows_by_partition
 from milvus_embedding.controllers.collection.pending import Pending
 from milvus_embedding.controllers.collection.provider_gate import ProviderGate
 from milvus_embedding.domain.desired import Desired
@@ -27,12 +29,15 @@ from milvus_embedding.domain.reasons import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What would become of one collection. `have` None: it is not there, and would be created."""
+    """What would become of one collection. `have` None: it is not there, and would be created. `rows`: by partition
+    that would be dropped, None where Milvus does not tell.
+    """
 
     want: Desired
     decision: Decision
     have: Observed | None
     estimate: PlanEstimate | None = None
+    rows: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,19 @@ class Previews:
     databases: dict[Key, set[str]] = field(default_factory=dict)
     stampings: dict[tuple[Key, str, str], Stamping] = field(default_factory=dict)
 
-    def note(self, case: Case, decision: Decision, have: Observed, costs: PlanEstimate | None = None) -> None:
-        preview = Preview(want=case.subject.want, decision=decision, have=have, estimate=costs)
-        self.found[case.collection.key] = preview
+    def note(
+        self,
+        case: Case,
+        decision: Decision,
+        have: Observed,
+        *,
+        costs: PlanEstimate | None = None,
+        rows: Mapping[str, int | None] | None = None,
+    ) -> None:
+        want = case.subject.want
+        self.found[case.collection.key] = Preview(
+            want=want, decision=decision, have=have, estimate=costs, rows=rows or {}
+        )
 
 
 class PreviewConverge(Converge):
@@ -103,7 +118,9 @@ class PreviewChanges(Changes):
         decision = self.decide(case, have, None)
         want, milvus = case.subject.want, case.subject.milvus
         rows = await _rows(milvus, want, have) if decision.plan.class_ is ChangeClass.REBUILD else None
-        self._previews.note(case, decision, have, estimate(decision.plan, have, rows=rows))
+        costs = estimate(decision.plan, have, rows=rows)
+        lost = await rows_by_partition(milvus, decision.plan, have.name)
+        self._previews.note(case, decision, have, costs=costs, rows=lost)
         return Result(decision, have)
 
     def decide(self, case: Case, have: Observed | None, under_way: UnderWay | None) -> Decision:

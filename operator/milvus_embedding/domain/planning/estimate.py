@@ -9,7 +9,7 @@ from milvus_embedding.api.collection import ChangeClass, PlanEstimate
 from milvus_embedding.domain.catalogue import CATALOGUE
 from milvus_embedding.domain.planning.functions import identity
 from milvus_embedding.domain.planning.observed import Observed, field_named, function_named
-from milvus_embedding.domain.planning.steps import Plan
+from milvus_embedding.domain.planning.steps import Action, Plan
 from milvus_embedding.domain.schema import Function, FunctionKind
 
 _BATCH: Final = 25
@@ -29,6 +29,18 @@ def estimate(plan: Plan, have: Observed, *, rows: int | None) -> PlanEstimate | 
     tokens = sum(rows * most for f in embedding if (most := _most_tokens(f, plan)) is not None)
     requests = sum(-(-rows // _BATCHES.get(f.params.get("model_name", ""), _BATCH)) for f in embedding)
     return PlanEstimate(rows=rows, tokens=tokens or None, requests=requests or None)
+
+
+def dropped_partitions(plan: Plan) -> tuple[str, ...]:
+    """Those whose rows the plan takes away."""
+    return tuple(step.subject for step in plan.steps if step.action is Action.DROP_PARTITION)
+
+
+def about(rows: int | None) -> str:
+    """A number of statistics, or of nobody, in words."""
+    if rows is None:
+        return "an unknown number of rows"
+    return f"about {rows:,} row{'' if rows == 1 else 's'}"
 
 
 def _is_new(function: Function, plan: Plan, have: Observed) -> bool:

@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """`why` is a sentence, empty for what runs."""
+    """`why` is a sentence, empty for what runs. `loses_rows`: with the step go `rows`, None if unknown."""
 
     action: str
     path: str
@@ -42,6 +42,8 @@ class PlannedStep:
     after: str
     fate: Fate
     why: str = ""
+    loses_rows: bool = False
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

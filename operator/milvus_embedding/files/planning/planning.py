@@ -189,6 +189,8 @@ def _steps(preview: Preview) -> Iterator[PlannedStep]:
             after=shown(step.after),
             fate=_fate(judged),
             why=why,
+            loses_rows=step.action is Action.DROP_PARTITION,
+            rows=preview.rows.get(step.subject) if step.action is Action.DROP_PARTITION else None,
         )
 
 

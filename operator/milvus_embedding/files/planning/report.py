@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from milvus_embedding.api.collection import ChangeClass
+from milvus_embedding.domain.planning.estimate import about
 from milvus_embedding.files.planning.configuration import ConfigurationPlan, LabelChange, LabelPlan
 from milvus_embedding.files.planning.planned import CollectionPlan, Fate, Outcome, Planned, PlannedStep
 
@@ -120,13 +121,16 @@ def _collection(plan: CollectionPlan, paint: Paint) -> Iterator[str]:
         yield f"  cost of the rebuild: {_estimate(plan)}"
     if plan.count(Fate.WAITS) and plan.class_ is not ChangeClass.REBUILD:
         yield f"  plan {plan.hash}: approve it in spec.changePolicy.approvedPlan, or by"
-        yield f"  kubectl -n {plan.namespace} annotate mcol {plan.name} embedding.milvus.io/approved-plan={plan.hash}"
+        annotation = f"embedding.milvus.io/approved-plan={plan.hash}"
+        yield f"  kubectl -n {plan.namespace} annotate --overwrite mcol {plan.name} {annotation}"
 
 
 def _step(step: PlannedStep, paint: Paint) -> Iterator[str]:
     sign, colour = _SIGNS[step.fate]
     change = f"{step.path}: {step.before or 'nothing'} -> {step.after or 'nothing'}"
     yield paint(f"  {sign} {step.class_:<11} {change} ({_WORDS.get(step.fate, '')})", colour)
+    if step.loses_rows:
+        yield paint(f"      loses {about(step.rows)}", "red")
     if step.why:
         yield f"      {step.why}"
 
@@ -174,7 +178,7 @@ def _collection_data(plan: CollectionPlan) -> dict[str, object]:
     return {name: value for name, value in data.items() if value or name in ("steps",)}
 
 
-def _step_data(step: PlannedStep) -> Mapping[str, str]:
+def _step_data(step: PlannedStep) -> Mapping[str, object]:
     return {
         "action": step.action,
         "path": step.path,
@@ -183,4 +187,5 @@ def _step_data(step: PlannedStep) -> Mapping[str, str]:
         "to": step.after,
         "fate": str(step.fate),
         "why": step.why,
+        **({"losesRows": step.rows} if step.loses_rows else {}),
     }
