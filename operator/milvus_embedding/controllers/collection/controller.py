@@ -128,7 +128,7 @@ class CollectionController:
             return outcome
         require_functions(connection, want)
         if heir is not None:
-            return await self._hand_over(case, heir)
+            return await self._hand_over(case, heir, connection)
         have = await observed(collection, subject.milvus, partial(self._converge.observe, subject))
         if (held := await self._deletions.hold(collection, have.description if have else None, world)) is not None:
             return held
@@ -202,7 +202,7 @@ class CollectionController:
             return self._losses.lost(collection, connection, world)
         return Toll()
 
-    async def _hand_over(self, case: Case, heir: Owner) -> Outcome:
+    async def _hand_over(self, case: Case, heir: Owner, connection: MilvusConnection) -> Outcome:
         have = await self._converge.observe(case.subject)
         if have is None:
             await self._absences.require_proof(case.collection, case.subject.milvus, case.subject.want)
@@ -210,7 +210,7 @@ class CollectionController:
         self._absences.forget(case.collection.key)
         if case.known_id not in (None, have.id) and case.is_ours(have.description):
             return self._lost(case, have)
-        return await hand_over(case, have, heir, self._ownership)
+        return await hand_over(case, have, heir, self._ownership, connection)
 
     def _stamped(self, collection: MilvusCollection, want: Desired) -> Schema:
         marks = self._ownership.marks(collection, want)
