@@ -139,9 +139,10 @@ async def test_into_another_namespace_a_refusal_tells_nothing_of_it(bench: Bench
 
     assert bench.condition(DOCS) == ("False", "NotAllowed")
     assert bench.message(DOCS) == (
-        "annotation embedding.milvus.io/release-to: no MilvusCollection team/docs may take collection docs over: it has "
-        "to declare the same connectionRef, database and collectionName with adoptionPolicy IfMatching, and "
-        "allowedNamespaces and allowedAdoption of connection milvus have to admit team; or correct or remove the annotation"
+        "annotation embedding.milvus.io/release-to: no MilvusCollection team/docs may take collection docs over: it "
+        "has to declare the same connectionRef, database and collectionName with adoptionPolicy IfMatching, and "
+        "allowedNamespaces and allowedAdoption of connection milvus have to admit team; or correct or remove the "
+        "annotation"
     )
     assert bench.milvus.changing == []
 
