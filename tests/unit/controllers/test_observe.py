@@ -202,6 +202,34 @@ async def test_one_that_went_while_it_was_observed_is_not_made_anew_in_silence(b
     assert bench.milvus.changing == []
 
 
+async def test_what_was_only_observed_and_goes_was_never_this_objects(bench: Bench) -> None:
+    somebodys(bench)
+    observe(bench)
+    await observed(bench)
+    bench.milvus.drop("docs")
+
+    bench.apply(collection())
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert bench.milvus.count("create_collection") == 1
+
+
+async def test_observed_before_an_adoption_is_seen_to_stand_after_a_crash_too(bench: Bench) -> None:
+    somebodys(bench)
+    observe(bench)
+    await observed(bench)
+    bench.apply(collection())
+    assert (await bench.reconcile(DOCS)).requeue_after == 2
+    bench.restart()
+    bench.milvus.calls.clear()
+
+    outcome = await bench.reconcile(DOCS)
+
+    assert (outcome.requeue_after, bench.condition(DOCS)) == (2, ("False", "Changing"))
+    assert bench.milvus.changing == []
+
+
 async def test_another_one_in_its_place_is_what_is_observed(bench: Bench) -> None:
     somebodys(bench)
     observe(bench)

@@ -51,7 +51,7 @@ class Observing:
         have = await self._around(case, have)
         followed = dataclasses.replace(case, known_id=have.id, creating=False)
         decision = self._changes.decide(followed, have, None)
-        draft = report.watched(collection, subject.want, have, decision)
+        draft = report.watched(collection, subject.want, have, decision, is_ours=case.is_ours(have.description))
         return Outcome(status=draft, requeue_after=SETTLING if is_unsettled(have) else None)
 
     def _hidden(self, case: Case, have: Observed, connection: MilvusConnection) -> Blocked:

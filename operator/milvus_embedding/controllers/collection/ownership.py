@@ -145,7 +145,7 @@ class Ownership:
             raise await self.write(
                 case, have, marks, doing=f"adopting collection {described.name}", on=Standing.UNSTAMPED
             )
-        is_fresh = ADOPTED in properties and collection.status.collection.id is None
+        is_fresh = ADOPTED in properties and collection.status.collection.owned_id is None
         if not is_fresh and collection.key not in self._trials:
             return ()
         self.require_lasting(collection.key, properties[OWNER], doing=f"adopting collection {described.name}")
