@@ -101,7 +101,7 @@ AGAINST: dict[str, tuple[dict[str, object], str]] = {
 async def test_to_who_does_not_ask_for_it_nothing_is_handed_over(bench: Bench, sentence: str) -> None:
     spec, text = AGAINST[sentence]
     await ready(bench)
-    heir(bench, **spec)
+    heir(bench, HEIR, **spec)
     bench.milvus.calls.clear()
     bench.world.annotate(DOCS, release_to="search/heir")
 
