@@ -81,9 +81,9 @@ async def test_adopted_handed_over_and_let_go(
     kept = await properties(real, connect)
     assert (kept[OWNER], kept[ADOPTED]) == (f"{OWNER_ID}/search/docs", "true")
 
+    declare(bench, real, HEIR)
     bench.world.annotate(DOCS, release_to="search/heir")
     await bench.settle_ready(DOCS)
-    declare(bench, real, HEIR)
     await bench.settle_ready(HEIR)
     bench.world.delete(DOCS)
 

@@ -146,13 +146,20 @@ class CollectionSpec(Model):
 
 
 class CollectionIdentity(StatusModel):
-    """The collection in Milvus. id is a string: Milvus' ids exceed what JSON tools hold exactly."""
+    """The collection in Milvus. id is a string: Milvus' ids exceed what JSON tools hold exactly. generation counts
+    those that the object made or took over; one that it only observes has none.
+    """
 
     database: str | None = None
     name: str | None = None
     id: str | None = None
     alias: str | None = None
     generation: int | None = None
+
+    @property
+    def owned_id(self) -> str | None:
+        """The id of a collection that is, or was, the object's own; None if it only observed it, or had none."""
+        return self.id if self.generation is not None else None
 
 
 class FunctionBinding(StatusModel):

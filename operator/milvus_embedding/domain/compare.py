@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from milvus_embedding.domain.catalogue import CATALOGUE
 from milvus_embedding.domain.default_values import default_meaning
+from milvus_embedding.domain.planning.steps import spelled
 from milvus_embedding.domain.schema import Field, Function, Index, Schema
 
 ABSENT = "absent"
@@ -60,7 +61,8 @@ def _schema(want: Schema, have: Schema) -> Iterator[Difference]:
     yield from _named("fields", want.fields, have.fields, _field)
     yield from _named("functions", want.functions, have.functions, _function)
     for name, value in sorted(want.properties.items()):
-        if (present := have.properties.get(name, ABSENT)) != value:
+        present = have.properties.get(name, ABSENT)
+        if spelled(present) != spelled(value):
             yield Difference(f"properties[{name}]", value, present)
 
 

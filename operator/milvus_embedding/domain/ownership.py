@@ -3,6 +3,7 @@ of every status.
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,8 @@ UID: Final = PREFIX + "uid"
 IDENTITY: Final = PREFIX + "identity"
 ADOPTED: Final = PREFIX + "adopted"
 """Set on a collection that was there before its object: deleting the object drops it only if that is asked for."""
+
+_OBJECT: Final = re.compile(r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?")
 
 
 class Standing(StrEnum):
@@ -52,10 +55,19 @@ def standing(properties: Mapping[str, str], owner: Owner, *, accepted_ids: Colle
     return Standing.OURS if stamped in ours else Standing.OTHERS
 
 
-def neighbour(properties: Mapping[str, str], owner: Owner) -> str | None:
-    """The name of the owning object if it is of the same installation and namespace: what its reader may know."""
+def neighbour(properties: Mapping[str, str], owner: Owner, *, accepted_ids: Collection[str] = ()) -> str | None:
+    """The name of the owning object if it is of the same installation and namespace: what its reader may know. Anybody
+    may write a stamp: what is no name of an object is none.
+    """
     head, _, name = properties.get(OWNER, "").rpartition("/")
-    return name if head == f"{owner.owner_id}/{owner.namespace}" else None
+    ids = (owner.owner_id, *accepted_ids)
+    is_near = head in {f"{owner_id}/{owner.namespace}" for owner_id in ids}
+    return name if is_near and _OBJECT.fullmatch(name) else None
+
+
+def is_namesake(properties: Mapping[str, str], owner: Owner) -> bool:
+    """Whether an object of this namespace and name is the owner, under whatever owner id: perhaps a former one."""
+    return properties.get(OWNER, "").endswith(f"/{owner.namespace}/{owner.name}")
 
 
 def identities(properties: Mapping[str, str]) -> Mapping[str, Mapping[str, str | int]]:

@@ -281,7 +281,9 @@ def _label_conflicts(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _name_conflicts(inventory: Inventory) -> Iterator[Finding]:
-    """Yield names that two collections of one database want; names and aliases share one name space."""
+    """Yield names that two collections of one database want; names and aliases share one name space. Of a hand-over
+    both have to declare the same.
+    """
     taken: dict[tuple[tuple[str, str], str, str], MilvusCollection] = {}
     for collection in inventory.all(MilvusCollection):
         place = collection.spec.connection_ref.resolve(collection.namespace)
@@ -289,11 +291,13 @@ def _name_conflicts(inventory: Inventory) -> Iterator[Finding]:
         wanted += [(("spec", "aliases", at), alias) for at, alias in enumerate(collection.spec.aliases)]
         for path, name in wanted:
             holder = taken.setdefault((place, collection.spec.database, name), collection)
-            if holder is not collection and not (_hands_over(holder, collection) or _hands_over(collection, holder)):
+            if holder is not collection and not _hands_over(holder, collection):
                 message = f"the name {name} is wanted by {holder.key} too, in the same database: choose another name"
                 yield Finding(collection.key, path, message)
 
 
-def _hands_over(former: MilvusCollection, heir: MilvusCollection) -> bool:
-    """Whether what both want passes from one to the other."""
-    return former.metadata.annotations.get(RELEASE_TO) == f"{heir.namespace}/{heir.name}"
+def _hands_over(one: MilvusCollection, other: MilvusCollection) -> bool:
+    def heir(collection: MilvusCollection) -> str:
+        return collection.metadata.annotations.get(RELEASE_TO, "").strip()
+
+    return heir(one) == f"{other.namespace}/{other.name}" or heir(other) == f"{one.namespace}/{one.name}"

@@ -194,11 +194,14 @@ def test_a_hand_over_is_part_of_the_plan(plan: Plan, manifests: Path) -> None:
     documents = list(yaml.safe_load_all(manifests.read_text()))
     for document in documents:
         if document["kind"] == "MilvusCollection":
-            document["metadata"]["annotations"] = {"embedding.milvus.io/release-to": "other/docs"}
-    manifests.write_text(yaml.safe_dump_all(documents))
+            document["metadata"]["annotations"] = {"embedding.milvus.io/release-to": "search/docs-2"}
+            heir = {**document, "metadata": {"name": "docs-2", "namespace": "search"}}
+            heir["spec"] = {**document["spec"], "collectionName": "docs"}
+    manifests.write_text(yaml.safe_dump_all([*documents, heir]))
     status, data = plan()
-    [collection] = data["collections"]
-    assert (status, collection["outcome"], collection["ownerTo"]) == (2, "HandOver", "files/other/docs")
+    [collection] = [entry for entry in data["collections"] if entry["name"] == "docs"]
+    assert status == 2
+    assert (collection["outcome"], collection["ownerTo"]) == ("HandOver", "files/search/docs-2")
 
 
 def test_a_milvus_that_does_not_answer_is_told_at_once(command: Command, manifests: Path) -> None:

@@ -120,6 +120,28 @@ async def test_a_collection_by_hand_in_place_of_ours_is_not_adopted_in_silence(b
     assert owner_of(bench) is None
 
 
+async def test_one_in_place_of_ours_is_told_with_both_ways_on(bench: Bench) -> None:
+    somebodys(bench)
+    await observed(bench)
+    bench.milvus.drop("docs")
+    bench.milvus.add_collection("docs", the_manuals(owner=OURS))
+
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("False", "Lost")
+    assert "bring the former one back, or approve the plan" in bench.message(DOCS)
+    assert "empty one" not in bench.message(DOCS)
+
+
+async def test_spellings_of_one_property_are_no_difference(bench: Bench) -> None:
+    somebodys(bench, properties={"collection.autocompaction.enabled": "True"})
+    bench.apply(collection(properties={"collection.autocompaction.enabled": True}))
+
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("True", "Ready")
+
+
 async def test_a_grant_withdrawn_takes_the_differences_back(bench: Bench) -> None:
     somebodys(bench, shards=2)
     await observed(bench)

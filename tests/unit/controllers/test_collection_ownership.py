@@ -9,7 +9,7 @@ from milvus_embedding.domain.schema import LoadState, Schema
 from tests.unit.controllers.bench import OWNER_ID, Bench
 from tests.unit.controllers.conftest import MakeBench
 from tests.unit.controllers.manifests import DOCS, collection
-from tests.unit.controllers.owners import adoption_allowed, the_manuals
+from tests.unit.controllers.owners import adoption_allowed, observed, somebodys, the_manuals
 
 Situation = Callable[[Bench], None]
 
@@ -238,3 +238,27 @@ async def test_deleted_and_applied_again_makes_a_new_one(bench: Bench) -> None:
 
     assert bench.condition(DOCS) == ("True", "Ready")
     assert bench.milvus.collection("docs").load is LoadState.LOADED
+
+
+FIXES = {
+    "a neighbour's": (f"{OWNER_ID}/search/other", "annotation release-to: search/docs"),
+    "a neighbour's under a former id": ("old/search/other", "MilvusCollection other of this namespace"),
+    "its own under an id that nobody accepts": ("older/search/docs", "--accept-owner"),
+    "a stranger's": ("older/team/docs", "have the owner hand it over by the annotation release-to: search/docs"),
+    "a stamp that is a book": (f"{OWNER_ID}/search/{'x' * 40_000}", "belongs to another owner"),
+}
+
+
+@pytest.mark.parametrize("sentence", FIXES)
+async def test_what_belongs_to_others_is_told_with_the_way_out(make_bench: MakeBench, sentence: str) -> None:
+    owner, text = FIXES[sentence]
+    bench = make_bench(accepted_ids=("old",))
+    somebodys(bench, owner=owner)
+
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("False", "OwnedByOther")
+    assert text in bench.message(DOCS)
+    assert "spec.collectionName" in bench.message(DOCS)
+    assert len(bench.message(DOCS)) < 300
+    assert bench.milvus.changing == []

@@ -371,6 +371,7 @@ async def _adopted(bench: Bench) -> None:
 
 async def _handing_over(bench: Bench) -> None:
     await ready(bench)
+    bench.apply(collection(SECOND, collectionName="docs"))
     bench.world.annotate(DOCS, release_to="search/second")
     await bench.reconcile(DOCS)
 

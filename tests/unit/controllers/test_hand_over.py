@@ -1,7 +1,11 @@
 """The annotation release-to: the owner makes another object the owner, and changes nothing from then on."""
 
+from typing import cast
+
 import pytest
 
+from milvus_embedding.api.references import Key
+from milvus_embedding.controllers.base import Stale, T
 from milvus_embedding.domain.ownership import OWNER
 from tests.unit.controllers.bench import OWNER_ID, Bench
 from tests.unit.controllers.changes import made
@@ -23,8 +27,14 @@ async def ready(bench: Bench, **spec: object) -> None:
     bench.milvus.calls.clear()
 
 
-def heir(bench: Bench, **spec: object) -> None:
-    bench.apply(collection(HEIR, collectionName="docs", **spec))
+def heir(bench: Bench, key: Key = HEIR, **spec: object) -> None:
+    bench.apply(collection(key, **{"collectionName": "docs", **spec}))
+
+
+def release(bench: Bench, to: Key = HEIR, **spec: object) -> None:
+    """To an heir that declares the same collection."""
+    heir(bench, to, **spec)
+    bench.world.annotate(DOCS, release_to=f"{to.namespace}/{to.name}")
 
 
 async def test_the_other_object_finds_it_stamped_as_its_own(bench: Bench) -> None:
@@ -46,20 +56,140 @@ async def test_the_other_object_finds_it_stamped_as_its_own(bench: Bench) -> Non
     assert bench.milvus.databases["default"].aliases == {"current": "docs"}
 
 
-async def test_the_heir_may_come_later(bench: Bench) -> None:
+async def test_the_heir_may_come_later_and_nothing_is_written_until_then(bench: Bench) -> None:
     await ready(bench)
     bench.world.annotate(DOCS, release_to="search/heir")
     await observed(bench)
+    assert bench.condition(DOCS) == ("False", "NotAllowed")
+    assert "search/heir" in bench.message(DOCS)
+    assert "there is none" in bench.message(DOCS)
+    assert bench.condition(DOCS, "Available") == ("True", "Available")
+    assert bench.milvus.changing == []
 
     heir(bench)
     await observed(bench)
+    bench.clock.advance(30)
+    await observed(bench)
 
+    assert bench.condition(DOCS) == ("True", "HandedOver")
     assert bench.condition(HEIR) == ("True", "Ready")
+
+
+async def test_a_slip_of_the_pen_is_taken_back_by_removing_the_annotation(bench: Bench) -> None:
+    await ready(bench)
+    bench.world.annotate(DOCS, release_to="serach/heir")
+    await observed(bench)
+    assert bench.condition(DOCS) == ("False", "NotAllowed")
+
+    bench.world.annotate(DOCS, release_to="")
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert bench.milvus.changing == []
+
+
+AGAINST: dict[str, tuple[dict[str, object], str]] = {
+    "it adopts nothing": ({"adoptionPolicy": "Never"}, "its spec.adoptionPolicy is Never"),
+    "it only observes": ({"adoptionPolicy": "Observe"}, "its spec.adoptionPolicy is Observe"),
+    "it means another collection": ({"collectionName": "other"}, "its collectionName is other"),
+    "it means another database": ({"database": "team"}, "its spec.database differs"),
+    "it means another Milvus": ({"connectionRef": {"name": "other"}}, "its spec.connectionRef differs"),
+}
+
+
+@pytest.mark.parametrize("sentence", AGAINST)
+async def test_to_who_does_not_ask_for_it_nothing_is_handed_over(bench: Bench, sentence: str) -> None:
+    spec, text = AGAINST[sentence]
+    await ready(bench)
+    heir(bench, HEIR, **spec)
+    bench.milvus.calls.clear()
+    bench.world.annotate(DOCS, release_to="search/heir")
+
+    await bench.settle(DOCS)
+
+    assert bench.condition(DOCS) == ("False", "NotAllowed")
+    assert text in bench.message(DOCS)
+    assert owner_of(bench) == f"{OWNER_ID}/search/docs"
+
+
+ELSEWHERE = Key("MilvusCollection", "team", "docs")
+GRANTS: dict[str, tuple[dict[str, object], dict[str, object] | None]] = {
+    "there is no such object": ({"allowedAdoption": {"from": "All"}}, None),
+    "it adopts nothing": ({"allowedAdoption": {"from": "All"}}, {"adoptionPolicy": "Never"}),
+    "it means another collection": ({"allowedAdoption": {"from": "All"}}, {"collectionName": "other"}),
+    "its namespace may not adopt": ({}, {}),
+    "its namespace may not use the connection": (
+        {"allowedAdoption": {"from": "All"}, "allowedNamespaces": {"from": "Names", "names": ["search"]}},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", GRANTS)
+async def test_into_another_namespace_a_refusal_tells_nothing_of_it(bench: Bench, sentence: str) -> None:
+    grants, spec = GRANTS[sentence]
+    await ready(bench)
+    bench.apply(connection(**{"allowedNamespaces": {"from": "All"}, **grants}))
+    if spec is not None:
+        heir(bench, ELSEWHERE, **{"connectionRef": {"name": "milvus", "namespace": "milvus"}, **spec})
+    bench.world.annotate(DOCS, release_to="team/docs")
+    bench.milvus.calls.clear()
+
+    await bench.settle(DOCS)
+
+    assert bench.condition(DOCS) == ("False", "NotAllowed")
+    assert bench.message(DOCS) == (
+        "annotation embedding.milvus.io/release-to: no MilvusCollection team/docs may take collection docs over: it "
+        "has to declare the same connectionRef, database and collectionName with adoptionPolicy IfMatching, and "
+        "allowedNamespaces and allowedAdoption of connection milvus have to admit team; or correct or remove the "
+        "annotation"
+    )
+    assert bench.milvus.changing == []
+
+
+async def test_into_a_namespace_that_may_adopt_it_is_handed_over(bench: Bench) -> None:
+    await ready(bench)
+    bench.apply(connection(allowedNamespaces={"from": "All"}, allowedAdoption={"from": "All"}))
+    release(bench, ELSEWHERE, connectionRef={"name": "milvus", "namespace": "milvus"})
+
+    await bench.settle(DOCS)
+
+    assert bench.condition(DOCS) == ("True", "HandedOver")
+    assert owner_of(bench) == f"{OWNER_ID}/team/docs"
+
+
+async def test_consent_is_read_again_directly_before_the_stamp(bench: Bench) -> None:
+    await ready(bench)
+    release(bench)
+    old = bench.world.resource(HEIR)
+    heir(bench, adoptionPolicy="Never")
+    newer, get = bench.world.resource(HEIR), bench.world.get
+    assert newer != old
+
+    def stale(kind: type[T], namespace: str, name: str) -> T | None:
+        return cast("T", old) if (namespace, name) == ("search", "heir") else get(kind, namespace, name)
+
+    bench.world.get = stale  # type: ignore[method-assign]
+    with pytest.raises(Stale):
+        await bench.reconcile(DOCS)
+
+    assert bench.milvus.changing == []
+
+
+async def test_handed_over_it_stays_so_if_the_heir_changes_its_mind(bench: Bench) -> None:
+    await ready(bench)
+    release(bench)
+    await observed(bench)
+
+    heir(bench, adoptionPolicy="Never")
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("True", "HandedOver")
 
 
 async def test_it_counts_when_the_stamp_was_seen_to_stand(bench: Bench) -> None:
     await ready(bench)
-    bench.world.annotate(DOCS, release_to="search/heir")
+    release(bench)
 
     first = await bench.reconcile(DOCS)
     assert (first.requeue_after, bench.condition(DOCS)) == (2, ("False", "Changing"))
@@ -71,8 +201,9 @@ async def test_it_counts_when_the_stamp_was_seen_to_stand(bench: Bench) -> None:
 
 async def test_from_then_on_it_changes_nothing_more(bench: Bench) -> None:
     await ready(bench)
-    bench.world.annotate(DOCS, release_to="search/heir")
-    await observed(bench)
+    release(bench)
+    await bench.settle(DOCS)
+    bench.world.remove(HEIR)
     bench.milvus.calls.clear()
     body = bench.world.bodies[DOCS]
     bench.apply({**collection(description="new"), "metadata": body["metadata"]})
@@ -209,7 +340,7 @@ async def test_overwritten_meanwhile_it_belongs_to_who_wrote_last(make_bench: Ma
     milvus = Rivals()
     bench = make_bench(milvus=milvus)
     await ready(bench)
-    bench.world.annotate(DOCS, release_to="search/heir")
+    release(bench)
     await bench.reconcile(DOCS)
     restamp(bench, "cluster-2/search/docs")
 
@@ -223,7 +354,7 @@ async def test_overwritten_meanwhile_it_belongs_to_who_wrote_last(make_bench: Ma
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_deleting_the_former_owner_drops_nothing(bench: Bench, policy: str, when: str) -> None:
     await ready(bench, deletionPolicy=policy)
-    bench.world.annotate(DOCS, release_to="search/heir")
+    release(bench)
     if when == "after":
         await observed(bench)
 
@@ -242,7 +373,7 @@ async def test_handed_over_whatever_happens_at_any_call(make_bench: MakeBench, w
         milvus = DisturbedMilvus()
         bench = make_bench(milvus=milvus)
         await ready(bench)
-        bench.world.annotate(DOCS, release_to="search/heir")
+        release(bench)
         milvus.number, milvus.disturbance = 0, DISTURBANCES[what](at)
         for _ in range(2):
             try:

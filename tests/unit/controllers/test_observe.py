@@ -88,12 +88,24 @@ async def test_a_missing_collection_is_waited_for_and_not_made(bench: Bench) -> 
     assert bench.condition(DOCS) == ("False", "Drifted")
 
 
-HIDDEN: dict[str, str | None] = {"nobody's": None, "another installation's": "other/search/docs"}
+OTHERS = {"another installation's": "other/search/docs", "another namespace's": f"{OWNER_ID}/team/secret-docs"}
 
 
-@pytest.mark.parametrize("sentence", HIDDEN)
-async def test_without_the_grant_nothing_is_told_of_what_is_not_ours(bench: Bench, sentence: str) -> None:
-    bench.milvus.add_collection("docs", the_manuals(owner=HIDDEN[sentence]))
+@pytest.mark.parametrize("sentence", OTHERS)
+async def test_what_bears_the_stamp_of_others_is_not_shown_to_who_may_adopt(bench: Bench, sentence: str) -> None:
+    somebodys(bench, owner=OTHERS[sentence])
+    observe(bench, shards=2)
+
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("False", "NotAllowed")
+    assert "belongs to another namespace or installation" in bench.message(DOCS)
+    assert "secret" not in bench.message(DOCS)
+    assert not {"drift", "plan", "functions", "collection"} & set(bench.world.status(DOCS))
+
+
+async def test_without_the_grant_nothing_is_told_of_what_is_nobodys(bench: Bench) -> None:
+    bench.milvus.add_collection("docs", the_manuals())
     bench.quickstart()
     observe(bench, shards=2)
 
@@ -187,6 +199,34 @@ async def test_one_that_went_while_it_was_observed_is_not_made_anew_in_silence(b
     await observed(bench)
 
     assert bench.condition(DOCS) == ("False", "Lost")
+    assert bench.milvus.changing == []
+
+
+async def test_what_was_only_observed_and_goes_was_never_this_objects(bench: Bench) -> None:
+    somebodys(bench)
+    observe(bench)
+    await observed(bench)
+    bench.milvus.drop("docs")
+
+    bench.apply(collection())
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("True", "Ready")
+    assert bench.milvus.count("create_collection") == 1
+
+
+async def test_observed_before_an_adoption_is_seen_to_stand_after_a_crash_too(bench: Bench) -> None:
+    somebodys(bench)
+    observe(bench)
+    await observed(bench)
+    bench.apply(collection())
+    assert (await bench.reconcile(DOCS)).requeue_after == 2
+    bench.restart()
+    bench.milvus.calls.clear()
+
+    outcome = await bench.reconcile(DOCS)
+
+    assert (outcome.requeue_after, bench.condition(DOCS)) == (2, ("False", "Changing"))
     assert bench.milvus.changing == []
 
 

@@ -57,6 +57,9 @@ def test_whose_it_is(owner: str | None, expected: Standing) -> None:
     ("owner", "name"),
     [
         ("cluster/search/other", "other"),
+        ("former/search/other", "other"),
+        ("cluster/search/" + "x" * 40_000, None),
+        ("cluster/search/Not a name", None),
         ("cluster/team/other", None),
         ("foreign/search/other", None),
         ("nonsense", None),
@@ -64,7 +67,7 @@ def test_whose_it_is(owner: str | None, expected: Standing) -> None:
     ],
 )
 def test_only_neighbours_are_named(owner: str, name: str | None) -> None:
-    assert neighbour({OWNER: owner}, ME) == name
+    assert neighbour({OWNER: owner}, ME, accepted_ids=["former"]) == name
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"dense": 1}'])

@@ -257,6 +257,15 @@ def test_what_does_not_fit_is_an_error(bodies: tuple[Body, ...], path: str, mess
     assert message in errors[0].message
 
 
+def test_the_owner_and_the_heir_of_a_hand_over_may_declare_one_collection() -> None:
+    heir = changed(COLLECTION, {"metadata": {"name": "heir", "namespace": "search"}, "spec.collectionName": "docs"})
+    annotations = {"embedding.milvus.io/release-to": "search/heir"}
+    owner = changed(COLLECTION, {"metadata": {"name": "docs", "namespace": "search", "annotations": annotations}})
+
+    for bodies in ((owner, heir), (heir, owner)):
+        assert not [problem for problem in _check(CONNECTION, *bodies) if problem.severity is Severity.ERROR]
+
+
 @pytest.mark.parametrize(
     ("body", "missing"),
     [

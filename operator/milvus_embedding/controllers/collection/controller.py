@@ -161,7 +161,7 @@ class CollectionController:
         require_functions(connection, want)
         told.looked = True
         if heir is not None:
-            return await self._hand_over(case, heir)
+            return await self._hand_over(case, heir, connection)
         have = await self._observed(collection, subject, resolved)
         if (held := await self._deletions.hold(collection, have.description if have else None, world)) is not None:
             return held
@@ -229,8 +229,8 @@ class CollectionController:
             subject=subject,
             world=world,
             capabilities=capabilities(connection.status.server_version),
-            known_id=collection.status.collection.id,
-            creating=collection.status.collection.id is None,
+            known_id=collection.status.collection.owned_id,
+            creating=collection.status.collection.owned_id is None,
             was_equal=equal,
             approved=approvals(policy, annotation, was_ready_at_generation=equal),
             is_ours=partial(self._ownership.is_ours, collection),
@@ -251,7 +251,7 @@ class CollectionController:
             return self._losses.lost(collection, connection, world)
         return Toll()
 
-    async def _hand_over(self, case: Case, heir: Owner) -> Outcome:
+    async def _hand_over(self, case: Case, heir: Owner, connection: MilvusConnection) -> Outcome:
         have = await self._converge.observe(case.subject)
         if have is None:
             await self._absences.require_proof(case.collection, case.subject.milvus)
@@ -259,7 +259,7 @@ class CollectionController:
         self._absences.forget(case.collection.key)
         if case.known_id not in (None, have.id) and case.is_ours(have.description):
             return self._lost(case, have)
-        return await hand_over(case, have, heir, self._ownership)
+        return await hand_over(case, have, heir, self._ownership, connection)
 
     def _stamped(self, collection: MilvusCollection, want: Desired) -> Schema:
         marks = self._ownership.marks(collection, want)

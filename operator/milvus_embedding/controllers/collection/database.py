@@ -21,7 +21,7 @@ async def observed(collection: MilvusCollection, milvus: Milvus, observe: Callab
         return await observe()
     except Blocked as cause:
         missing = cause.reason is Reason.DATABASE_NOT_FOUND
-        if not missing or not collection.spec.create_database or collection.status.collection.id:
+        if not missing or not collection.spec.create_database or collection.status.collection.owned_id:
             raise
     database = collection.spec.database
     try:

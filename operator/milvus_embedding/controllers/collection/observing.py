@@ -1,7 +1,7 @@
 """adoptionPolicy Observe: what stands under the name is compared with the spec and told, and never changed.
 
-A status tells only what its reader may know: what is not this object's is compared where the connection's
-allowedAdoption admits the namespace, or its owner is an object of the same one.
+A status tells only what its reader may know: what is not this object's is compared if it bears no stamp and the
+connection's allowedAdoption admits the namespace, or if its owner is an object of the same one.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ from milvus_embedding.controllers.collection.errors import blocked_by
 from milvus_embedding.controllers.collection.observe import look_around
 from milvus_embedding.controllers.collection.ownership import OTHERS_AGAIN, Ownership, require_own_name
 from milvus_embedding.domain.acts import is_unsettled
+from milvus_embedding.domain.ownership import Standing
 from milvus_embedding.domain.planning.observed import Observed
 from milvus_embedding.domain.planning.record import RECORD
 from milvus_embedding.domain.reasons import Reason
@@ -45,12 +46,22 @@ class Observing:
         self._absences.forget(collection.key)
         require_own_name(subject.want, have.description)
         if not self._ownership.may_see(collection, have.description, connection, case.world):
-            return Outcome(status=report.unseen(collection, _not_allowed(case, connection)), requeue_after=OTHERS_AGAIN)
+            cause = self._hidden(case, have, connection)
+            return Outcome(status=report.unseen(collection, cause), requeue_after=OTHERS_AGAIN)
         have = await self._around(case, have)
         followed = dataclasses.replace(case, known_id=have.id, creating=False)
         decision = self._changes.decide(followed, have, None)
-        draft = report.watched(collection, subject.want, have, decision)
+        draft = report.watched(collection, subject.want, have, decision, is_ours=case.is_ours(have.description))
         return Outcome(status=draft, requeue_after=SETTLING if is_unsettled(have) else None)
+
+    def _hidden(self, case: Case, have: Observed, connection: MilvusConnection) -> Blocked:
+        if self._ownership.standing(case.collection, have.description) is Standing.UNSTAMPED:
+            return _not_allowed(case, connection)
+        text = (
+            f"collection {case.subject.want.name} belongs to another namespace or installation: only objects of its "
+            "owner's namespace may observe it; declare the observing object there"
+        )
+        return Blocked(Reason.NOT_ALLOWED, text)
 
     async def _around(self, case: Case, have: Observed) -> Observed:
         subject = case.subject
@@ -69,7 +80,7 @@ def _without_record(have: Observed) -> Observed:
 
 def _not_allowed(case: Case, connection: MilvusConnection) -> Blocked:
     text = (
-        f"collection {case.subject.want.name} is not this object's: to compare it, allowedAdoption of connection "
+        f"collection {case.subject.want.name} bears no stamp: to compare it, allowedAdoption of connection "
         f"{connection.name} has to admit namespace {case.collection.namespace}"
     )
     return Blocked(Reason.NOT_ALLOWED, text)

@@ -18,7 +18,17 @@ from milvus_embedding.controllers.collection.errors import blocked_by
 from milvus_embedding.controllers.references import admits
 from milvus_embedding.domain.compare import ABSENT, Difference, schema_differences
 from milvus_embedding.domain.desired import Desired
-from milvus_embedding.domain.ownership import ADOPTED, OWNER, UID, Owner, Standing, neighbour, stamp, standing
+from milvus_embedding.domain.ownership import (
+    ADOPTED,
+    OWNER,
+    UID,
+    Owner,
+    Standing,
+    is_namesake,
+    neighbour,
+    stamp,
+    standing,
+)
 from milvus_embedding.domain.planning.record import RECORD, declared, written
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import Description, Observation
@@ -84,11 +94,16 @@ class Ownership:
     def may_see(
         self, collection: MilvusCollection, described: Description, connection: MilvusConnection, world: World
     ) -> bool:
-        """Whether the reader of the object's status may be told what the collection is like."""
-        if self.is_ours(collection, described):
-            return True
-        named = neighbour(described.schema.properties, self._owner(collection)) is not None
-        return named or may_adopt(collection, connection, world)
+        """Whether the reader of the object's status may be told what the collection is like. What another namespace
+        owns is not there to be adopted, so that allowedAdoption does not show it.
+        """
+        match self.standing(collection, described):
+            case Standing.OURS:
+                return True
+            case Standing.UNSTAMPED:
+                return may_adopt(collection, connection, world)
+            case Standing.OTHERS:
+                return self._neighbour(collection, described) is not None
 
     def require_claim(self, case: Case, have: Observation, *, may_adopt: bool) -> None:
         """Raises Blocked unless it bears our stamp, or none and may be adopted. Whether it is the one that we know is
@@ -104,10 +119,20 @@ class Ownership:
                 _require_adoptable(collection, case.subject.want, have, may_adopt=may_adopt)
 
     def others(self, collection: MilvusCollection, described: Description) -> Blocked:
-        other = neighbour(described.schema.properties, self._owner(collection))
-        whose = f"MilvusCollection {other} of this namespace" if other else "another owner"
-        text = f"collection {described.name} belongs to {whose}; it is not touched"
-        return Blocked(Reason.OWNED_BY_OTHER, text, retry_after=OTHERS_AGAIN)
+        owner = self._owner(collection)
+        handed_over = f"annotation release-to: {owner.namespace}/{owner.name}"
+        if other := self._neighbour(collection, described):
+            whose, fix = f"MilvusCollection {other} of this namespace", f"hand it over by its {handed_over}"
+        elif is_namesake(described.schema.properties, owner):
+            whose = "an object of this name under another owner id"
+            fix = "if that is a former id of this installation, start the operator with --accept-owner and that id"
+        else:
+            whose, fix = "another owner", f"have the owner hand it over by the {handed_over}"
+        text = f"collection {described.name} belongs to {whose}; it is not touched: choose another spec.collectionName"
+        return Blocked(Reason.OWNED_BY_OTHER, f"{text}, or {fix}", retry_after=OTHERS_AGAIN)
+
+    def _neighbour(self, collection: MilvusCollection, described: Description) -> str | None:
+        return neighbour(described.schema.properties, self._owner(collection), accepted_ids=self._accepted_ids)
 
     async def take(self, case: Case, have: Observation) -> tuple[Note, ...]:
         """After `require_claim`. Raises Blocked until the collection is ours to change: adopts it if it bears no stamp.
@@ -120,7 +145,7 @@ class Ownership:
             raise await self.write(
                 case, have, marks, doing=f"adopting collection {described.name}", on=Standing.UNSTAMPED
             )
-        is_fresh = ADOPTED in properties and collection.status.collection.id is None
+        is_fresh = ADOPTED in properties and collection.status.collection.owned_id is None
         if not is_fresh and collection.key not in self._trials:
             return ()
         self.require_lasting(collection.key, properties[OWNER], doing=f"adopting collection {described.name}")

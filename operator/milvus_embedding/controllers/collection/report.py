@@ -3,6 +3,7 @@
 What a pass could not see keeps its former condition; a status never forgets what still holds.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +16,7 @@ from milvus_embedding.domain.compare import Difference
 from milvus_embedding.domain.conditions import Assertion, Draft, Truth, false, true, unknown, with_summary
 from milvus_embedding.domain.desired import Desired
 from milvus_embedding.domain.planning.deciding import Decision
-from milvus_embedding.domain.planning.steps import Step, shown
+from milvus_embedding.domain.planning.steps import Action, Step, shown
 from milvus_embedding.domain.reasons import Reason
 from milvus_embedding.domain.schema import FunctionKind, LoadState, Observation
 
@@ -109,11 +110,20 @@ def planned(
     return _draft(collection, conditions, fields)
 
 
-def watched(collection: MilvusCollection, want: Desired, have: Observation, decision: Decision) -> Draft:
-    """Under adoptionPolicy Observe: every difference is somebody else's."""
-    if not decision.plan.steps:
-        return in_sync(collection, want, have, as_=Reason.OBSERVED)
-    return planned(collection, want, have, decision, is_drift=True)
+def watched(
+    collection: MilvusCollection, want: Desired, have: Observation, decision: Decision, *, is_ours: bool
+) -> Draft:
+    """Under adoptionPolicy Observe: every difference is somebody else's. What is not ours is told without a generation,
+    so that no later pass takes it for what this object had.
+    """
+    if decision.plan.steps:
+        draft = planned(collection, want, have, decision, is_drift=True)
+    else:
+        draft = in_sync(collection, want, have, as_=Reason.OBSERVED)
+    if is_ours:
+        return draft
+    identity = {name: value for name, value in _identity(want, have).items() if name != "generation"}
+    return dataclasses.replace(draft, fields={**draft.fields, "collection": identity})
 
 
 def unseen(collection: MilvusCollection, cause: Blocked) -> Draft:
@@ -144,11 +154,16 @@ def lost(collection: MilvusCollection, what: str, decision: Decision) -> Draft:
     """The collection is gone, or another one stands in its place; the plan to go on waits for an approval."""
     verdict = decision.verdicts[0]
     if verdict.reason:
-        text = (
-            f"{what}: somebody dropped it; nothing is created in its place. Restore it, delete this MilvusCollection "
-            f"and apply it again to have an empty one, or approve the plan {decision.plan.hash} in "
-            "changePolicy.approvedPlan or by the annotation approved-plan"
+        approve = (
+            f"approve the plan {decision.plan.hash} in changePolicy.approvedPlan or by the annotation approved-plan"
         )
+        if decision.plan.steps[0].action is Action.ACCEPT_COLLECTION:
+            text = f"{what}, and is not touched: bring the former one back, or {approve} to go on with this one"
+        else:
+            text = (
+                f"{what}: somebody dropped it; nothing is created in its place. Restore it, delete this "
+                f"MilvusCollection and apply it again to have an empty one, or {approve}"
+            )
     else:
         text = f"{what}: the plan {decision.plan.hash} is approved and carried out"
     draft = blocked(collection, Blocked(Reason.LOST, text), resolved=True)
@@ -272,8 +287,11 @@ def _sync(type_: str, steps: Sequence[Step], told: Answer) -> Assertion:
 
 
 def _seen(want: Desired, have: Observation) -> dict[str, object]:
-    identity = {"database": want.database, "name": have.description.name, "id": have.description.id, "generation": 1}
-    return {"collection": identity, "functions": _functions(have) or None}
+    return {"collection": _identity(want, have), "functions": _functions(have) or None}
+
+
+def _identity(want: Desired, have: Observation) -> dict[str, object]:
+    return {"database": want.database, "name": have.description.name, "id": have.description.id, "generation": 1}
 
 
 def _functions(have: Observation) -> list[dict[str, object]]:

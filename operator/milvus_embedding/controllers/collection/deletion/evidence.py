@@ -34,7 +34,7 @@ def require_droppable(
     collection: MilvusCollection, found: Description, *, owner: Owner, accepted_ids: tuple[str, ...]
 ) -> None:
     """Raises Stays unless it is the collection that this object made."""
-    place, known = place_of(collection), collection.status.collection.id
+    place, known = place_of(collection), collection.status.collection.owned_id
     properties = found.schema.properties
     if found.name != collection.effective_collection_name:
         raise Stays(f"{place} is an alias of another collection")
