@@ -14,6 +14,7 @@ from milvus_embedding.clients.milvus.port import (
 )
 from milvus_embedding.controllers.base import Stale
 from milvus_embedding.domain.ownership import ADOPTED, IDENTITY, OWNER
+from milvus_embedding.domain.schema import Index
 from tests.fakes.milvus import FakeMilvus
 from tests.unit.controllers.bench import OWNER_ID, Bench
 from tests.unit.controllers.changes import made
@@ -140,6 +141,21 @@ async def test_spellings_of_one_property_are_no_difference(bench: Bench) -> None
     await observed(bench)
 
     assert bench.condition(DOCS) == ("True", "Ready")
+
+
+async def test_an_index_that_others_built_is_not_dropped_by_adoption_alone(bench: Bench) -> None:
+    bench.milvus.version = "v3.0.0"
+    somebodys(bench)
+    await bench.milvus.create_index("default", "docs", Index(field="document", type="INVERTED", name="by_hand"))
+    bench.milvus.calls.clear()
+
+    await observed(bench)
+
+    assert bench.condition(DOCS) == ("False", "AwaitingApproval")
+    assert "drop_index" not in made(bench)
+    bench.apply(collection(changePolicy={"disruptive": "Automatic"}))
+    await observed(bench)
+    assert "drop_index" in made(bench)
 
 
 async def test_a_grant_withdrawn_takes_the_differences_back(bench: Bench) -> None:

@@ -255,7 +255,7 @@ async def test_a_collection_of_the_former_version_gets_its_record_by_one_call(be
 
     assert not bench.changed
     assert [call.method for call in bench.milvus.changing] == ["alter_properties"]
-    assert stored.schema.properties[RECORD] == '["spec.description"]'
+    assert stored.schema.properties[RECORD] == '["spec.description","spec.indexes[dense]"]'
     assert bench.told[-1].notes == ()
     await quiet(bench)
 

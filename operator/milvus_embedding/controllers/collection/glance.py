@@ -55,6 +55,9 @@ class Glance:
             require_reachable(connection)
             milvus = await self._gateway.client(connection, world)
         except Blocked as cause:
+            if cause.reason is Reason.NOT_ALLOWED:
+                # A grant that is withdrawn cuts nothing that runs: what was seen last stands, as nobody may look.
+                return Glimpse()
             return Glimpse(unknown("Available", cause.reason, cause.message))
         try:
             return Glimpse(await self._available(collection, milvus), connection.key)

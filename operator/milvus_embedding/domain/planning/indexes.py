@@ -63,12 +63,14 @@ def index_steps(
     for index, present in matched.pairs:
         carrier = carriers.get(index.field)
         if present is None:
-            yield _missing(index, matched, vectors, able, carrier, exists=_exists(schemas[1], index))
+            exists = _exists(schemas[1], index)
+            yield _missing(index, matched, vectors, able, carrier, exists=exists, record=record)
         else:
             changed = _changed(index, present, able, is_vector=index.field in vectors, record=record)
             yield from (_carried(step, carrier) for step in changed)
     for index in matched.undeclared:
-        yield _undeclared(index, able, carriers.get(index.field), is_vector=index.field in vectors)
+        class_, needs = _dropping(index, able, is_vector=index.field in vectors, record=record)
+        yield _undeclared(index, class_, needs, carriers.get(index.field))
 
 
 def _means(want: Index, have: Index) -> bool:
@@ -105,13 +107,29 @@ def _replacing(able: Capabilities, *, is_vector: bool) -> tuple[ChangeClass, Nee
     return ChangeClass.DISRUPTIVE, Needs.RELEASED
 
 
+def _dropping(
+    index: Index, able: Capabilities, *, is_vector: bool, record: frozenset[str]
+) -> tuple[ChangeClass, Needs]:
+    """Nobody notices an index go that this spec declared before; one built by hand somebody may search by."""
+    class_, needs = _replacing(able, is_vector=is_vector)
+    was_declared = not record.isdisjoint((_path(index), f"spec.indexes[{index.field}]"))
+    return (class_ if was_declared else ChangeClass.DISRUPTIVE), needs
+
+
 def _missing(
-    index: Index, matched: Matching, vectors: set[str], able: Capabilities, carrier: Step | None, *, exists: bool
+    index: Index,
+    matched: Matching,
+    vectors: set[str],
+    able: Capabilities,
+    carrier: Step | None,
+    *,
+    exists: bool,
+    record: frozenset[str],
 ) -> Step:
-    in_the_way = any(excludes(index, other) for other in matched.undeclared)
     class_, needs = ChangeClass.IN_PLACE, Needs.NOTHING
-    if in_the_way:
-        class_, needs = _replacing(able, is_vector=index.field in vectors)
+    for other in matched.undeclared:
+        if excludes(index, other) and class_ is not ChangeClass.DISRUPTIVE:
+            class_, needs = _dropping(other, able, is_vector=index.field in vectors, record=record)
     step = Step(
         action=Action.CREATE_INDEX,
         path=_path(index),
@@ -150,8 +168,7 @@ def _never(step: Step, why: str) -> Step:
     )
 
 
-def _undeclared(index: Index, able: Capabilities, carrier: Step | None, *, is_vector: bool) -> Step:
-    class_, needs = _replacing(able, is_vector=is_vector)
+def _undeclared(index: Index, class_: ChangeClass, needs: Needs, carrier: Step | None) -> Step:
     step = Step(
         action=Action.DROP_INDEX,
         path=_path(index),

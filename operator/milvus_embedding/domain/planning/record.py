@@ -2,7 +2,8 @@
 
 Most of what Milvus holds is not ours to compare: its own defaults, and what nobody declared. A value that was declared
 and is removed from the spec would look the same. The record tells the two apart, and survives the loss of a status.
-Lists of names (fields, functions, partitions, aliases, indexes) need no record: there all entries are ours.
+Lists of names (fields, functions, partitions, aliases) need no record: there all entries are ours. Indexes are recorded
+as somebody may search by one that was built by hand.
 """
 
 import json
@@ -50,6 +51,7 @@ def _declared(want: Desired) -> Iterator[str]:
             yield f"spec.fields[{field.name}].mmap"
     yield from (f"spec.functions[{f.name}].description" for f in schema.functions if f.description)
     for index in want.indexes:
+        yield f"spec.indexes[{index.name or index.field}]"
         yield from (f"spec.indexes[{index.name or index.field}].params.{name}" for name in index.params)
     if want.resource_groups:
         yield "spec.load.resourceGroups"

@@ -108,7 +108,8 @@ def test_a_creation_from_nothing() -> None:
     assert [type(a).__name__ for a in done] == [
         "CreateCollection", "CreatePartition", "CreateIndex", "CreateIndex", "Load", "CreateAlias",
     ]  # fmt: skip
-    assert recorded(have.schema.properties) == declared(want) == {"spec.description"}
+    indexes = {"spec.indexes[dense]", "spec.indexes[own]"}
+    assert recorded(have.schema.properties) == declared(want) == {"spec.description"} | indexes
     assert planned(want, have).steps == ()
 
 
@@ -200,7 +201,7 @@ def test_a_record_is_kept_where_there_was_none() -> None:
     assert planned(want, have).steps == ()
     assert planned(wanted(), have).steps == (), "nobody knows that it was declared"
     after, done = performed(want, have)
-    assert done == [AlterProperties({RECORD: '["spec.properties[a]"]'})]
+    assert done == [AlterProperties({RECORD: '["spec.indexes[dense]","spec.indexes[own]","spec.properties[a]"]'})]
     assert [s.action for s in planned(wanted(), after).steps] == ["DropProperty"]
 
 
@@ -214,7 +215,7 @@ def test_a_removal_that_waits_stays_in_the_record() -> None:
         have = apply(have, act, capabilities("v2.6.9"))
         done.append(act)
 
-    assert recorded(have.schema.properties) == {"spec.fields[at].mmap"}
+    assert recorded(have.schema.properties) == {"spec.fields[at].mmap", "spec.indexes[dense]", "spec.indexes[own]"}
     assert [s.path for s in planned(want, have).steps] == ["spec.fields[at].mmap"]
 
 

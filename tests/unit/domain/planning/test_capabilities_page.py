@@ -20,7 +20,7 @@ ROWS: dict[str, Callable[[Capabilities], bool]] = {
     "change a function's description or spelling": lambda able: able.alters_function_text,
     "add and drop a function of a collection that exists": lambda able: able.adds_and_drops_functions,
     "change a function while another one of the collection is broken": lambda able: able.checks_target_only,
-    "add a nullable scalar field, change max_length": lambda able: able.alters_fields,
+    "add a nullable scalar field, raise max_length": lambda able: able.alters_fields,
     "add a vector field": lambda able: able.adds_vector_fields,
     "add a BM25 function with its output field": lambda able: able.adds_function_fields,
     "drop a field": lambda able: able.drops_fields,
