@@ -18,6 +18,9 @@ from milvus_embedding.overview.listing import Listing
 AnyResource = MilvusConnection | EmbeddingCredential | EmbeddingFunction | MilvusCollection
 
 _APPROVABLE = frozenset({"AwaitingApproval", "Lost", "Drifted"})
+_OUT_OF_REACH = frozenset({"ConnectionNotFound", "NotAllowed"})
+"""An old plan is kept then, and approving it would do nothing."""
+DRIFT_SHOWN = 8
 
 
 class Health(StrEnum):
@@ -152,6 +155,10 @@ def _collection(collection: MilvusCollection) -> Iterator[str]:
     if plan is not None and plan.hash:
         steps = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}"
         yield f"plan {plan.hash}: {plan.class_ or 'changes'}, {steps}{', approved' if plan.approved else ''}"
+    for found in collection.status.drift[:DRIFT_SHOWN]:
+        yield f"{found.path}: {found.have or 'absent'} in Milvus, {found.want or 'absent'} in the spec"
+    if (more := len(collection.status.drift) - DRIFT_SHOWN) > 0:
+        yield f"and {more} more"
 
 
 def _rollout_approval(connection: MilvusConnection) -> str:
@@ -163,6 +170,9 @@ def _rollout_approval(connection: MilvusConnection) -> str:
 
 def _plan_approval(collection: MilvusCollection) -> str:
     plan, told = collection.status.plan, collection.status.condition("PlanApproved")
+    ready = collection.status.condition("Ready")
+    if ready is not None and ready.reason in _OUT_OF_REACH:
+        return ""
     if plan is None or not plan.hash or plan.approved or told is None or told.reason not in _APPROVABLE:
         return ""
     return _annotate(collection, "mcol", APPROVED_PLAN, plan.hash)

@@ -105,6 +105,29 @@ async def test_a_plan_that_waits_comes_with_the_command_that_approves_it(kube: F
     assert text(found).endswith("3 of 4 Ready, 1 need a change by you.")
 
 
+async def test_a_plan_that_nobody_can_carry_out_any_more_comes_without_a_command(kube: FakeKube) -> None:
+    status = ready("ConnectionNotFound", "it is gone", stalled=True)
+    status["conditions"].append({"type": "PlanApproved", "status": "False", "reason": "AwaitingApproval"})
+    status["plan"] = {"hash": "abc", "class": "Disruptive", "approved": False, "steps": []}
+    spec = {"connectionRef": {"name": "milvus"}, "fields": [{"name": "id", "type": "INT64", "primaryKey": True}]}
+    put(kube, "MilvusCollection", "docs", spec, status)
+
+    assert "approved-plan" not in text(await seen(kube))
+
+
+async def test_differences_are_shown_where_the_message_says_see_status(kube: FakeKube) -> None:
+    status = ready("NotMatching", "it differs in 10 place(s), see status", stalled=True)
+    status["drift"] = [{"path": f"fields[f{n}]", "want": "present"} for n in range(10)]
+    spec = {"connectionRef": {"name": "milvus"}, "fields": [{"name": "id", "type": "INT64", "primaryKey": True}]}
+    put(kube, "MilvusCollection", "docs", spec, status)
+
+    shown = text(await seen(kube))
+
+    assert "fields[f7]: absent in Milvus, present in the spec\n" in shown
+    assert "fields[f8]" not in shown
+    assert "and 2 more\n" in shown
+
+
 async def test_a_rollout_that_waits_is_not_ready_although_the_connection_is(kube: FakeKube) -> None:
     status = {**ready(), "rollout": {"phase": "AwaitingApproval", "hash": "bb"}}
     put(kube, "MilvusConnection", "milvus", {"uri": "http://m:19530"}, status)
