@@ -105,6 +105,10 @@ def test_every_value_has_a_comment() -> None:
         pytest.param({"serviceMonitor": {"interval": "30"}}, "/serviceMonitor/interval", id="seconds without unit"),
         pytest.param({"strategy": {"type": "Rolling"}}, "/strategy/type", id="a strategy that is none"),
         pytest.param({"podSecurityContext": []}, "want object", id="a list for an object"),
+        pytest.param({"commonLabels": {"app.kubernetes.io/name": "x"}}, "/commonLabels", id="a label that selects"),
+        pytest.param(
+            {"podLabels": {"app.kubernetes.io/instance": "x"}}, "/podLabels", id="one of the pods that selects"
+        ),
     ],
 )
 def test_refused_by_the_schema(values: dict[str, Any], says: str) -> None:
@@ -128,6 +132,8 @@ def test_refused_by_the_schema(values: dict[str, Any], says: str) -> None:
         pytest.param(
             {"replicas": 1, "settings": {"leaderElection": False}}, "set strategy.type to Recreate", id="two in passing"
         ),
+        pytest.param({"settings": {"leaseDuration": 5}}, "less than settings.leaseDuration", id="a Lease too short"),
+        pytest.param({"settings": {"shutdownGrace": 30}}, "less than terminationGrace", id="a farewell too long"),
         pytest.param({"settings": {"identity": "me"}}, "leave identity empty", id="two with one name"),
         pytest.param(
             {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}},

@@ -87,6 +87,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (not $values.settings.leaderElection) (ne $values.strategy.type "Recreate") (gt (int $values.replicas) 0) -}}
 {{- fail "settings.leaderElection is false and strategy.type is not Recreate: during an upgrade two operators would work at the same time; set strategy.type to Recreate" -}}
 {{- end -}}
+{{- $lease := $values.settings -}}
+{{- if not (and (lt (float64 $lease.leaseRetryPeriod) (float64 $lease.leaseRenewDeadline)) (lt (float64 $lease.leaseRenewDeadline) (float64 $lease.leaseDuration))) -}}
+{{- fail (printf "settings.leaseRetryPeriod (%v) has to be less than settings.leaseRenewDeadline (%v), and that less than settings.leaseDuration (%v)" $lease.leaseRetryPeriod $lease.leaseRenewDeadline $lease.leaseDuration) -}}
+{{- end -}}
+{{- if ge (float64 $lease.shutdownGrace) (float64 $values.terminationGracePeriodSeconds) -}}
+{{- fail (printf "settings.shutdownGrace (%v) has to be less than terminationGracePeriodSeconds (%v): the Lease is given back after it" $lease.shutdownGrace $values.terminationGracePeriodSeconds) -}}
+{{- end -}}
 {{- if and $values.secrets.rendered (not $values.rbac.create) -}}
 {{- fail "secrets.rendered is set and rbac.create is false: no Role is made that could use it; remove one of them" -}}
 {{- end -}}
