@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pymilvus import MilvusClient
 
 from milvus_embedding.clients.milvus.adapter import PymilvusClient
 from milvus_embedding.clients.milvus.target import Target, TlsFiles
 from milvus_embedding.domain.scrub import Scrubber
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus, Tls
+from tests.unit.controllers.bench import Bench, over_servers
 
 SERVER_NAME = "milvus.test"
 
@@ -98,3 +100,31 @@ async def connect() -> AsyncIterator[Connect]:
 @pytest.fixture
 def milvus(real: RealMilvus, connect: Connect) -> PymilvusClient:
     return connect(real.uri)
+
+
+@pytest.fixture
+def administrator(real: RealMilvus) -> Iterator[MilvusClient]:
+    client = MilvusClient(uri=real.uri, token=f"{ROOT}:{ROOT_PASSWORD}", dedicated=True, timeout=20)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+async def cleaned(milvus: PymilvusClient, administrator: MilvusClient) -> AsyncIterator[None]:
+    """Each test finds and leaves an empty server."""
+    yield
+    for database in await milvus.list_databases():
+        for name in await milvus.list_collections(database):
+            for alias in await milvus.list_aliases(database, name):
+                # Those that go with a dropped collection block their name for some milliseconds more.
+                await milvus.drop_alias(database, alias)
+            await milvus.drop_collection(database, name)
+        if database != "default":
+            administrator.drop_database(database)
+
+
+@pytest.fixture
+async def bench(cleaned: None) -> AsyncIterator[Bench]:
+    """The controllers over a world in memory, with real clients of real servers."""
+    async with over_servers() as bench:
+        yield bench

@@ -16,15 +16,8 @@ from milvus_embedding.clients.milvus.port import (
 )
 from milvus_embedding.clients.milvus.target import TlsFiles
 from tests.milvus235.conftest import SERVER_NAME, Authority, Connect
-from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
+from tests.milvus235.server import ROOT, RealMilvus
 from tests.unit.clients.milvus.schemas import PLAIN
-
-
-@pytest.fixture
-def administrator(real: RealMilvus) -> Iterator[MilvusClient]:
-    client = MilvusClient(uri=real.uri, token=f"{ROOT}:{ROOT_PASSWORD}", dedicated=True, timeout=20)
-    yield client
-    client.close()
 
 
 @pytest.fixture

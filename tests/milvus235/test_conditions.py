@@ -1,6 +1,6 @@
 """What users read in conditions when the controllers work against a real server: who is at fault, and what to do."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from pymilvus import MilvusClient
@@ -8,26 +8,11 @@ from pymilvus import MilvusClient
 from tests.milvus235.conftest import SERVER_NAME, Authority, Connect
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench, over_servers
+from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import CONNECTION, DOCS
 
 RIGHT = {"username": ROOT, "password": ROOT_PASSWORD}
 PLAIN_SPEC = {"functions": [], "load": {"enabled": False}}
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    """The controllers over a world in memory, with real clients of real servers."""
-    async with over_servers() as bench:
-        yield bench
-
-
-@pytest.fixture(autouse=True)
-async def cleaned(real: RealMilvus, connect: Connect) -> AsyncIterator[None]:
-    yield
-    milvus = connect(real.uri)
-    for name in await milvus.list_collections("default"):
-        await milvus.drop_collection("default", name)
 
 
 @pytest.fixture

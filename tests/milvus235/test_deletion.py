@@ -1,16 +1,14 @@
 """Deletions against a real server: what has rows stays, however empty it looks; what is empty goes."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-import pytest
 from pymilvus import MilvusClient
 
 from tests.milvus235.conftest import Connect
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench, over_servers
+from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import DOCS
 
 if TYPE_CHECKING:
@@ -18,25 +16,6 @@ if TYPE_CHECKING:
 
 ROW = {"id": 1, "document": "Haus", "dense": [1.0] * 1024}
 PASSES = 120
-
-
-@pytest.fixture
-async def bench(real: RealMilvus, connect: Connect) -> AsyncIterator[Bench]:
-    """The controllers over a world in memory, with a real client of a real server, which they find and leave empty."""
-    async with over_servers() as bench:
-        yield bench
-    milvus = connect(real.uri)
-    for name in await milvus.list_collections("default"):
-        for alias in await milvus.list_aliases("default", name):
-            await milvus.drop_alias("default", alias)
-        await milvus.drop_collection("default", name)
-
-
-@pytest.fixture
-def user(real: RealMilvus) -> Iterator[MilvusClient]:
-    client = MilvusClient(uri=real.uri, token=f"{ROOT}:{ROOT_PASSWORD}", dedicated=True, timeout=20)
-    yield client
-    client.close()
 
 
 async def ready(bench: Bench, real: RealMilvus, policy: str, **spec: object) -> None:
@@ -72,51 +51,55 @@ async def deleted(bench: Bench) -> str:
 
 
 async def test_an_empty_collection_is_dropped_with_its_alias(
-    bench: Bench, real: RealMilvus, user: MilvusClient
+    bench: Bench, real: RealMilvus, administrator: MilvusClient
 ) -> None:
     await ready(bench, real, "DeleteIfEmpty", aliases=["current"])
 
     assert "CollectionDropped" in await deleted(bench)
-    assert user.list_collections() == []
+    assert administrator.list_collections() == []
 
 
-async def test_l24_rows_that_statistics_do_not_show_keep_it(bench: Bench, real: RealMilvus, user: MilvusClient) -> None:
+async def test_l24_rows_that_statistics_do_not_show_keep_it(
+    bench: Bench, real: RealMilvus, administrator: MilvusClient
+) -> None:
     await ready(bench, real, "DeleteIfEmpty")
-    user.insert("docs", ROW)
-    assert user.get_collection_stats("docs")["row_count"] == 0
+    administrator.insert("docs", ROW)
+    assert administrator.get_collection_stats("docs")["row_count"] == 0
 
     assert "has 1 row(s)" in await deleted(bench)
-    assert user.list_collections() == ["docs"]
+    assert administrator.list_collections() == ["docs"]
 
 
 async def test_l24_rows_of_a_collection_that_is_not_loaded_keep_it(
-    bench: Bench, real: RealMilvus, user: MilvusClient
+    bench: Bench, real: RealMilvus, administrator: MilvusClient
 ) -> None:
     await ready(bench, real, "DeleteIfEmpty")
-    user.insert("docs", ROW)
-    user.release_collection("docs")
+    administrator.insert("docs", ROW)
+    administrator.release_collection("docs")
 
     assert "has 1 row(s)" in await deleted(bench)
-    assert user.list_collections() == ["docs"]
+    assert administrator.list_collections() == ["docs"]
 
 
 async def test_l24_rows_of_a_partition_that_is_not_loaded_keep_it(
-    bench: Bench, real: RealMilvus, user: MilvusClient
+    bench: Bench, real: RealMilvus, administrator: MilvusClient
 ) -> None:
     await ready(bench, real, "DeleteIfEmpty", partitions=["german"])
-    user.insert("docs", ROW, partition_name="german")
-    user.release_partitions("docs", ["german"])
+    administrator.insert("docs", ROW, partition_name="german")
+    administrator.release_partitions("docs", ["german"])
 
     assert "has 1 row(s)" in await deleted(bench)
-    assert user.list_collections() == ["docs"]
+    assert administrator.list_collections() == ["docs"]
 
 
-async def test_l24_delete_drops_rows_and_tells_how_many(bench: Bench, real: RealMilvus, user: MilvusClient) -> None:
+async def test_l24_delete_drops_rows_and_tells_how_many(
+    bench: Bench, real: RealMilvus, administrator: MilvusClient
+) -> None:
     await ready(bench, real, "Delete")
-    user.insert("docs", [{**ROW, "id": number} for number in range(3)])
+    administrator.insert("docs", [{**ROW, "id": number} for number in range(3)])
 
     assert "with 3 row(s)" in await deleted(bench)
-    assert user.list_collections() == []
+    assert administrator.list_collections() == []
 
 
 async def test_a_database_is_made_and_the_collection_in_it(bench: Bench, real: RealMilvus, connect: Connect) -> None:

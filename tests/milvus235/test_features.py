@@ -1,7 +1,6 @@
 """The table of features on a real server: what 2.3.5 has is made as declared; what it lacks is never called Ready."""
 
 import itertools
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,7 +9,7 @@ from tests.contract.features import FEATURES, Spec, declared
 from tests.contract.reading_back import assert_as_declared, wanted
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import Bench, over_servers
+from tests.unit.controllers.bench import Bench
 from tests.unit.controllers.manifests import DOCS
 
 VERSION = (2, 3, 5)
@@ -19,22 +18,6 @@ LOADS = {"loaded into a resource group"}
 HAS = [sentence for sentence, feature in FEATURES.items() if feature.since <= VERSION]
 LACKS = [sentence for sentence, feature in FEATURES.items() if feature.since > VERSION]
 NAMES = (f"c{number}" for number in itertools.count())
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with over_servers() as bench:
-        yield bench
-
-
-@pytest.fixture(autouse=True)
-async def cleaned(milvus: PymilvusClient) -> AsyncIterator[None]:
-    yield
-    for database in await milvus.list_databases():
-        for name in await milvus.list_collections(database):
-            for alias in await milvus.list_aliases(database, name):
-                await milvus.drop_alias(database, alias)
-            await milvus.drop_collection(database, name)
 
 
 def _apply(bench: Bench, server: RealMilvus, sentence: str) -> None:

@@ -1,7 +1,7 @@
 """The life of a collection on a real server, as far as one of 2.3.5 goes: what the port promises, and what is lost."""
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -21,17 +21,7 @@ INDEX = Index(
 KEYED = replace(PLAIN, fields=(Field(name="id", type="INT64", primary_key=True), DOCUMENT, DENSE))
 PATIENCE_SECONDS = 60
 
-
-@pytest.fixture(autouse=True)
-async def cleaned(milvus: PymilvusClient) -> AsyncIterator[None]:
-    """Each test finds and leaves an empty server."""
-    yield
-    for database in await milvus.list_databases():
-        for name in await milvus.list_collections(database):
-            for alias in await milvus.list_aliases(database, name):
-                # Those that go with a dropped collection block their name for some milliseconds more.
-                await milvus.drop_alias(database, alias)
-            await milvus.drop_collection(database, name)
+pytestmark = pytest.mark.usefixtures("cleaned")
 
 
 @pytest.fixture
@@ -130,11 +120,11 @@ async def test_a_missing_database_is_not_a_missing_collection(milvus: PymilvusCl
 
 
 async def test_a_database_is_created_once(milvus: PymilvusClient) -> None:
-    await milvus.create_database("made_once")
-    assert "made_once" in await milvus.list_databases()
+    await milvus.create_database("search")
+    assert "search" in await milvus.list_databases()
     with pytest.raises(Rejected):
-        await milvus.create_database("made_once")
-    await milvus.create_collection("made_once", "docs", PLAIN)
+        await milvus.create_database("search")
+    await milvus.create_collection("search", "docs", PLAIN)
     assert await milvus.describe(*NAME) is None
 
 

@@ -1,8 +1,5 @@
 """Adoption, observation and hand-over against a real server: its properties keep the stamp, and its rows stay."""
 
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
 from pymilvus import DataType, MilvusClient
 
 from milvus_embedding.api.references import Key
@@ -10,40 +7,23 @@ from milvus_embedding.domain.ownership import ADOPTED, OWNER
 from tests.milvus235.conftest import Connect
 from tests.milvus235.server import ROOT, ROOT_PASSWORD, RealMilvus
 from tests.unit.controllers import manifests
-from tests.unit.controllers.bench import OWNER_ID, Bench, over_servers
+from tests.unit.controllers.bench import OWNER_ID, Bench
 from tests.unit.controllers.manifests import DOCS
 
 ROW = {"id": 1, "document": "Haus", "dense": [1.0] * 1024}
 HEIR = DOCS._replace(name="heir")
 
 
-@pytest.fixture
-async def bench(real: RealMilvus, connect: Connect) -> AsyncIterator[Bench]:
-    """The controllers over a world in memory, with a real client of a real server, which they find and leave empty."""
-    async with over_servers() as bench:
-        yield bench
-    milvus = connect(real.uri)
-    for name in await milvus.list_collections("default"):
-        await milvus.drop_collection("default", name)
-
-
-@pytest.fixture
-def user(real: RealMilvus) -> Iterator[MilvusClient]:
-    client = MilvusClient(uri=real.uri, token=f"{ROOT}:{ROOT_PASSWORD}", dedicated=True, timeout=20)
-    yield client
-    client.close()
-
-
-def made_by_hand(user: MilvusClient) -> None:
+def made_by_hand(administrator: MilvusClient) -> None:
     """As the manual's page declares it, short of the function, with an index, loaded, and a row in it."""
-    schema = user.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema = administrator.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("document", DataType.VARCHAR, max_length=9000)
     schema.add_field("dense", DataType.FLOAT_VECTOR, dim=1024)
-    indexes = user.prepare_index_params()
+    indexes = administrator.prepare_index_params()
     indexes.add_index("dense", index_type="AUTOINDEX", metric_type="COSINE")
-    user.create_collection("docs", schema=schema, index_params=indexes, consistency_level="Bounded")
-    user.insert("docs", ROW)
+    administrator.create_collection("docs", schema=schema, index_params=indexes, consistency_level="Bounded")
+    administrator.insert("docs", ROW)
 
 
 def declare(bench: Bench, real: RealMilvus, key: Key = DOCS, **spec: object) -> None:
@@ -68,9 +48,9 @@ async def properties(real: RealMilvus, connect: Connect) -> dict[str, str]:
 
 
 async def test_adopted_handed_over_and_let_go(
-    bench: Bench, real: RealMilvus, connect: Connect, user: MilvusClient
+    bench: Bench, real: RealMilvus, connect: Connect, administrator: MilvusClient
 ) -> None:
-    made_by_hand(user)
+    made_by_hand(administrator)
     declare(bench, real, adoptionPolicy="Observe")
     await bench.settle_ready(DOCS)
     assert bench.condition(DOCS) == ("True", "Observed")
@@ -88,5 +68,5 @@ async def test_adopted_handed_over_and_let_go(
     bench.world.delete(DOCS)
 
     assert (await properties(real, connect))[OWNER] == f"{OWNER_ID}/search/heir"
-    (row,) = user.query("docs", filter="id == 1", output_fields=["document"], consistency_level="Strong")
+    (row,) = administrator.query("docs", filter="id == 1", output_fields=["document"], consistency_level="Strong")
     assert row["document"] == "Haus"
