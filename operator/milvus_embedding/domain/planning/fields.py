@@ -1,5 +1,6 @@
 """Fields: added, removed, and their parameters."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -58,17 +59,17 @@ def _path(name: str, rest: str = "") -> str:
 
 
 def _added(field: Field, want: Schema, able: Capabilities, functions: tuple[Step, ...]) -> Step:
+    added = Step(
+        action=Action.ADD_FIELD,
+        path=_path(field.name),
+        class_=ChangeClass.IN_PLACE,
+        before=ABSENT,
+        after=_summary(field),
+        subject=field.name,
+    )
     brought = {s.subject for s in functions if s.action is Action.ADD_FUNCTION_FIELD}
     if any(field.name in f.outputs for f in want.functions if f.name in brought):
-        return Step(
-            action=Action.ADD_FIELD,
-            path=_path(field.name),
-            class_=ChangeClass.IN_PLACE,
-            before=ABSENT,
-            after=_summary(field),
-            subject=field.name,
-            needs=Needs.CARRIED,
-        )
+        return dataclasses.replace(added, needs=Needs.CARRIED)
     key = field.primary_key or field.auto_id or field.partition_key or field.clustering_key
     bound = any(field.name in (*f.inputs, *f.outputs) for f in want.functions)
     if key or bound or not field.nullable:
@@ -78,15 +79,7 @@ def _added(field: Field, want: Schema, able: Capabilities, functions: tuple[Step
         unable = needs_version("add a field", "2.6.0", able)
     elif is_vector(field) and not able.adds_vector_fields:
         unable = needs_version("add a vector field", "3.0.0", able)
-    return Step(
-        action=Action.ADD_FIELD,
-        path=_path(field.name),
-        class_=ChangeClass.IN_PLACE,
-        before=ABSENT,
-        after=_summary(field),
-        subject=field.name,
-        unsupported=unable,
-    )
+    return dataclasses.replace(added, unsupported=unable)
 
 
 def _summary(field: Field) -> str:
